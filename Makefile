@@ -1,0 +1,48 @@
+# Every target sets up what it needs (scripts/setup) and can be run alone on a fresh clone.
+# PYTHON=python3.12 chooses the interpreter for .venv; ARGS="..." is passed on to the program.
+
+export PYTHON
+bin := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint bench wheel lock api clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## two agents write, run and repair a program; ends with a chart in ./autogen-demo/
+	@sh scripts/setup base
+	@$(bin)/autogen demo $(ARGS)
+
+test: ## the whole test suite, slow tests included
+	@sh scripts/setup dev
+	@$(bin)/python -m pytest $(ARGS)
+
+check: lint ## before a commit: format, lint, types, and the tests that are quick
+	@$(bin)/python -m pytest -m "not slow" $(ARGS)
+
+lint: ## format, lint and types alone
+	@sh scripts/setup dev
+	@$(bin)/ruff format --check .
+	@$(bin)/ruff check .
+	@$(bin)/mypy
+
+bench: ## the measures, printed beside a hand-written loop or a bare python in the same run
+	@sh scripts/setup dev
+	@$(bin)/python -m benchmarks $(ARGS)
+
+wheel: ## wheel and sdist into dist/
+	@sh scripts/setup dev
+	@$(bin)/python -m build --no-isolation
+
+lock: ## solve requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for the newest)
+	@sh scripts/setup dev
+	@sh scripts/lock $(ARGS)
+
+api: ## write the snapshot of the public API, tests/house/api.txt
+	@sh scripts/setup dev
+	@$(bin)/python scripts/api.py --write
+
+clean: ## remove the environment, builds and caches
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
