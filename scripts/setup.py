@@ -3,9 +3,9 @@
     scripts/setup base    what `make demo` needs
     scripts/setup dev     that, and what the tests and checks need
 
-Standard library only, because it runs before anything is installed. One line per stage with its seconds; what the
-tools print goes into `.venv/setup.log`. A stamp in `.venv` holds a hash of everything the result depends on, so a
-second run returns at once.
+Standard library only, because it runs before anything is installed. One line per stage with its
+seconds; what the tools print goes into `.venv/setup.log`. A stamp in `.venv` holds a hash of
+everything the result depends on, so a second run returns at once.
 """
 
 from __future__ import annotations
@@ -44,12 +44,20 @@ class SetupError(Exception):
     """What went wrong and what to do, in one line."""
 
 
-# -- running programs -------------------------------------------------------------------------------------------------
+# -- running programs ------------------------------------------------------------------------------
 
 
 def environment() -> dict[str, str]:
     """The environment for the tools: nothing in it may point them at another Python."""
-    dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "PIP_USER", "PIP_PREFIX"}
+    dropped = {
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "PIP_TARGET",
+        "PIP_USER",
+        "PIP_PREFIX",
+    }
     env = {name: value for name, value in os.environ.items() if name not in dropped}
     env.update(
         DEBIAN_FRONTEND="noninteractive",
@@ -68,7 +76,9 @@ def run(*command: str | Path) -> bool:
         log.write(f"\n$ {' '.join(words)}\n")
         log.flush()
         try:
-            done = subprocess.run(words, stdout=log, stderr=log, cwd=ROOT, env=environment(), check=False)
+            done = subprocess.run(
+                words, stdout=log, stderr=log, cwd=ROOT, env=environment(), check=False
+            )
         except OSError as error:
             log.write(f"{error}\n")
             return False
@@ -88,11 +98,11 @@ def stage(words: str) -> Iterator[None]:
     print(f"{time.monotonic() - start:.1f} s", flush=True)
 
 
-# -- the environment --------------------------------------------------------------------------------------------------
+# -- the environment -------------------------------------------------------------------------------
 
 
 def make_venv() -> None:
-    """Create `.venv` with this Python, by the first way that works here and changes the system least."""
+    """Create `.venv` with this Python, by the way that changes the system least."""
     if VENV.exists():
         shutil.rmtree(VENV)
     VENV.mkdir()
@@ -109,12 +119,13 @@ def make_venv() -> None:
         package = f"python3.{sys.version_info.minor}-venv"
         raise SetupError(
             f"{sys.executable} cannot make a virtual environment. "
-            f"Install what is missing (Debian, as root: apt-get update && apt-get install -y {package}) and run again."
+            f"Install what is missing and run again (Debian, as root: "
+            f"apt-get update && apt-get install -y {package})."
         )
 
 
 def venv_with_pip() -> bool:
-    """The standard way. Where ensurepip is there but cut down (Debian), this fails and the next way is tried."""
+    """The standard way; it needs ensurepip, which Debian packages apart."""
     return run(sys.executable, "-m", "venv", VENV)
 
 
@@ -138,14 +149,15 @@ def python_version() -> str:
     return ".".join(map(str, sys.version_info[:3]))
 
 
-# -- packages ---------------------------------------------------------------------------------------------------------
+# -- packages --------------------------------------------------------------------------------------
 
 
 def install(profile: str) -> None:
     """Install the profile's pinned packages and this project, with uv, else with pip.
 
-    uv comes first, by pip and from the same pins. It reads the system's certificates, because a proxy with a
-    certificate of its own is common. Where uv cannot reach the index that pip is configured for, pip does it all.
+    uv comes first, by pip and from the same pins. It reads the system's certificates, because a
+    proxy with a certificate of its own is common. Where uv cannot reach the index that pip is
+    configured for, pip does it all.
     """
     files = PROFILES[profile]
     with stage("installing the installer"):
@@ -156,7 +168,9 @@ def install(profile: str) -> None:
         if not (with_uv and run(*uv(), "--require-hashes", *requirements)):
             with_uv = False
             if not run(*pip(), "--require-hashes", *requirements):
-                raise SetupError("the pinned packages could not be installed; is a package index reachable?")
+                raise SetupError(
+                    "the pinned packages could not be installed; is a package index reachable?"
+                )
     with stage("installing autogen-next from this folder"):
         project = ("--no-deps", "--no-build-isolation", "--editable", ".")
         if not run(*(uv() if with_uv else pip()), *project):
@@ -168,7 +182,7 @@ def uv() -> list[str | Path]:
 
 
 def pip() -> list[str | Path]:
-    """pip inside the environment where it has one, else the pip of the Python below, pointed at it."""
+    """pip of the environment where it has one, else of the Python below, pointed at it."""
     if any(VENV.glob("lib/python*/site-packages/pip")):
         return [VENV_PYTHON, "-m", "pip", "install"]
     base = getattr(sys, "_base_executable", sys.executable)
@@ -190,11 +204,11 @@ def count_pins(files: tuple[str, ...]) -> int:
     return sum((ROOT / name).read_text(encoding="utf-8").count("==") for name in files)
 
 
-# -- system packages --------------------------------------------------------------------------------------------------
+# -- system packages -------------------------------------------------------------------------------
 
 
 def as_root() -> list[str] | None:
-    """The words before a command that needs root: none for root, sudo where it works, None where neither does."""
+    """The words before a command that needs root: none, sudo, or None where neither works."""
     if os.geteuid() == 0:
         return []
     if not shutil.which("sudo"):
@@ -218,7 +232,7 @@ def apt_install(package: str) -> bool:
 
 
 def install_system_programs() -> None:
-    """Install the system programs that are missing; where that is not possible, go on without them."""
+    """Install the system programs that are missing; where that cannot be, go on without."""
     for program, (package, _) in SYSTEM_PROGRAMS.items():
         if not sys.platform.startswith("linux") or shutil.which(program):
             continue
@@ -230,10 +244,13 @@ def name_missing_programs() -> None:
     """One line for each system program that is not there."""
     for program, (package, loss) in SYSTEM_PROGRAMS.items():
         if sys.platform.startswith("linux") and not shutil.which(program):
-            print(f"setup: {program} is missing, and {loss}. As root: apt-get update && apt-get install -y {package}")
+            print(
+                f"setup: {program} is missing, and {loss}. "
+                f"As root: apt-get update && apt-get install -y {package}"
+            )
 
 
-# -- the whole --------------------------------------------------------------------------------------------------------
+# -- the whole -------------------------------------------------------------------------------------
 
 
 def fingerprint(profile: str) -> str:
@@ -279,7 +296,9 @@ def last_lines_of_log(count: int = 15) -> str:
 
 def main() -> int:
     """Parse the command line, prepare, and turn a failure into one line and the end of the log."""
-    parser = argparse.ArgumentParser(prog="scripts/setup", description="Make .venv ready to run or to develop.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/setup", description="Make .venv ready to run or to develop."
+    )
     parser.add_argument("profile", choices=PROFILES)
     parser.add_argument("--python-given", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
