@@ -1,9 +1,9 @@
 """The house: imports go down only, and nothing goes in circles.
 
-Reads the syntax tree of every file below `src/autogen`. `TYPE_CHECKING` and in-function imports
-count: what a file names, it depends on. The plan of the house is data, at the top; each rule is a
-function from a house to the list of what breaks it, and each has a test in which a small house
-breaks it.
+Reads the syntax tree of every file below `src/autogen`. `TYPE_CHECKING`, in-function and lazy
+imports count: what a file names, it depends on. The plan of the house is data, at the top; each
+rule is a function from a house to the list of what breaks it, and each has a test in which a small
+house breaks it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ PORT_MODULES = {"*": {"base"}, "human": {"base", "stream"}}
 # adapter, and adapters never import each other. "*": the room is one piece.
 SHARED_PARTS: Mapping[str, frozenset[str]] = {
     "cache": frozenset({"key"}),
-    "coding": frozenset({"egress", "extract", "packages", "workspace"}),
+    "coding": frozenset({"egress", "extract", "languages", "output", "packages", "workspace"}),
     "human": frozenset(),
     "journal": frozenset(),
     "mcp": frozenset({"*"}),
@@ -141,20 +141,33 @@ class Module:
                 for alias in child.names:
                     yield Import(target=alias.name, line=child.lineno, in_function=in_function)
             elif isinstance(child, ast.ImportFrom):
-                origin = self._absolute(child)
+                origin = self._absolute(child.level, child.module or "")
                 for alias in child.names:
                     target = f"{origin}.{alias.name}"
                     yield Import(target=target, line=child.lineno, in_function=in_function)
+            elif isinstance(child, ast.Call):
+                yield from self._lazy_imports(child)
             is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             yield from self._walk(child, in_function=in_function or is_function)
 
-    def _absolute(self, node: ast.ImportFrom) -> str:
-        """`from ..errors import X` in `autogen.coding.base` -> `autogen.errors`."""
-        if not node.level:
-            return node.module or ""
+    def _lazy_imports(self, call: ast.Call) -> Iterator[Import]:
+        """The modules in the table of `lazy_names(__name__, {"Cache": ".cache"})`."""
+        if not (isinstance(call.func, ast.Name) and call.func.id == "lazy_names"):
+            return
+        for table in call.args:
+            for value in table.values if isinstance(table, ast.Dict) else ():
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    level = len(value.value) - len(value.value.lstrip("."))
+                    target = self._absolute(level, value.value.lstrip("."))
+                    yield Import(target=target, line=value.lineno, in_function=True)
+
+    def _absolute(self, level: int, module: str) -> str:
+        """`..errors` in `autogen.coding.base` -> `autogen.errors`."""
+        if not level:
+            return module
         parts = self.name.split(".")
-        up = node.level - 1 if self.is_package else node.level
-        return ".".join(parts[: len(parts) - up] + ([node.module] if node.module else []))
+        up = level - 1 if self.is_package else level
+        return ".".join(parts[: len(parts) - up] + ([module] if module else []))
 
     @property
     def parts(self) -> list[str]:
@@ -173,8 +186,8 @@ class Module:
 
     @cached_property
     def only_passes_on(self) -> bool:
-        """A package or alias module: imports, a docstring and `__all__`, nothing else."""
-        return all(
+        """The face of a room, or an alias module: imports, a docstring, `__all__`, nothing else."""
+        return not self.unit or all(
             isinstance(node, ast.Import | ast.ImportFrom)
             or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
             or assigned_name(node) == "__all__"
@@ -441,6 +454,14 @@ BROKEN_HOUSES = {
             "human/__init__.py": "",
         },
         ["autogen.human.stream:1 (2 ports) imports autogen.human.terminal (3 adapters)"],
+    ),
+    "an upward import in a lazy table": (
+        upward_imports,
+        {
+            "tools/__init__.py": "x, y = lazy_names(__name__, {'Agent': '..agentchat.agent'})",
+            "agentchat/agent.py": "",
+        },
+        ["autogen.tools:1 (2 ports) imports autogen.agentchat.agent (5b agents)"],
     ),
     "testing used by the product": (
         upward_imports,
