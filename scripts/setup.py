@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -236,8 +236,11 @@ def install_system_programs() -> None:
     for program, (package, _) in SYSTEM_PROGRAMS.items():
         if not sys.platform.startswith("linux") or shutil.which(program):
             continue
-        with stage(f"installing {package}"):
-            apt_install(package)
+        if not shutil.which("apt-get") or as_root() is None:
+            continue
+        with suppress(SetupError), stage(f"installing {package}"):
+            if not apt_install(package):
+                raise SetupError(package)
 
 
 def name_missing_programs() -> None:
