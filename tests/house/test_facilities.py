@@ -99,5 +99,5 @@ def test_look_up_of_a_name_is_refused():
 
 def test_loopback_is_open():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        client = socket.create_connection(("localhost", server.getsockname()[1]), timeout=5)
+        client = socket.create_connection(("127.0.0.1", server.getsockname()[1]), timeout=5)
         client.close()

@@ -64,18 +64,16 @@ ORDER = list(FLOORS)
 # room.
 PORT_MODULES = {"*": {"base"}, "human": {"base", "stream"}}
 
-# In a room of adapters these are parts that its adapters share. Every other module there is an
-# adapter, and adapters never import each other. "*": the room is one piece.
-SHARED_PARTS: Mapping[str, frozenset[str]] = {
-    "cache": frozenset({"key"}),
-    "coding": frozenset({"egress", "extract", "languages", "output", "packages", "workspace"}),
-    "human": frozenset(),
-    "journal": frozenset(),
-    "mcp": frozenset({"*"}),
-    "memory": frozenset({"embed"}),
-    "models": frozenset({"dialects", "prices", "router"}),
-    "store": frozenset({"*"}),
-    "telemetry": frozenset({"*"}),
+# Each of these is one way of serving its room's port, and may be left out or replaced. Adapters
+# never import each other, and no other module of their floor imports one; what two of them share is
+# a module of its own. A name is a module or a whole subpackage.
+SINGLE_ADAPTERS: Mapping[str, frozenset[str]] = {
+    "cache": frozenset({"memory", "redis", "sqlite"}),
+    "coding": frozenset({"docker", "jupyter", "kubernetes", "local", "sandbox"}),
+    "human": frozenset({"auto", "mailbox", "terminal"}),
+    "journal": frozenset({"dbos", "memory"}),
+    "memory": frozenset({"chroma", "local", "pgvector"}),
+    "models": frozenset({"anyllm", "custom", "http"}),
 }
 
 # `testing` may import everything; only these may import it.
@@ -208,11 +206,10 @@ class House:
 
     def module_of(self, target: str) -> str | None:
         """The module a name belongs to: `autogen.errors.UsageError` -> `autogen.errors`."""
-        if target != "autogen" and not target.startswith("autogen."):
-            return None
-        while target not in self.modules and "." in target:
-            target = target.rpartition(".")[0]
-        return target if target in self.modules else None
+        for name in (target, target.rpartition(".")[0]):
+            if name in self.modules:
+                return name
+        return None
 
     def edges(self) -> Iterator[tuple[Module, Module, int]]:
         """Every import of one module of the house by another, with its line."""
@@ -244,11 +241,8 @@ def floor_of(module: Module) -> str | None:
 
 
 def is_adapter(module: Module) -> bool:
-    """Whether a module is one way of serving a port, not a part that several ways share."""
-    if floor_of(module) != ADAPTERS or not module.unit:
-        return False
-    shared = SHARED_PARTS[module.room]
-    return not ("*" in shared or module.unit in shared)
+    """Whether a module is, or belongs to, one of the adapters."""
+    return module.unit in SINGLE_ADAPTERS.get(module.room, ())
 
 
 def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
