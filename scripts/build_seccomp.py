@@ -1,0 +1,126 @@
+"""Build the seccomp filter of the sandbox: `python scripts/build_seccomp.py` (needs the pyseccomp package).
+
+Writes one file of raw BPF per architecture into `src/autogen/coding/data/`. The package ships those bytes
+and only ever reads them, so libseccomp is needed where this runs and nowhere else.
+
+The filter allows by default and takes away what a program that computes, draws and installs packages does
+not need and what has opened ways out of containers before: kernel doors (bpf, io_uring, keyrings, perf,
+user fault handling), other processes' memory, mounts and namespaces, socket families beyond local and IP,
+raw sockets, terminal injection, and set-user-id bits.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+import sys
+from pathlib import Path
+
+import pyseccomp as seccomp
+
+DATA = Path(__file__).resolve().parent.parent / "src" / "autogen" / "coding" / "data"
+ARCHITECTURES = {"x86_64": seccomp.Arch.X86_64, "aarch64": seccomp.Arch.AARCH64}
+
+REFUSED = """
+    acct add_key adjtimex bpf chroot clock_adjtime clock_settime delete_module fanotify_init finit_module
+    fsconfig fsmount fsopen fspick init_module iopl ioperm kcmp kexec_file_load kexec_load keyctl
+    lookup_dcookie mbind memfd_secret migrate_pages modify_ldt mount mount_setattr move_mount move_pages
+    name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open pidfd_getfd pivot_root
+    process_madvise process_vm_readv process_vm_writev ptrace quotactl quotactl_fd reboot request_key
+    set_mempolicy setdomainname sethostname setns settimeofday swapoff swapon syslog umount2 unshare
+    userfaultfd vhangup
+""".split()
+
+# These answer "no such call", which makes libraries take their older way; EPERM would make them give up.
+# clone3 and openat2 keep their flags in memory that a filter cannot read; clone and openat do not.
+ABSENT = ["clone3", "io_uring_enter", "io_uring_register", "io_uring_setup", "openat2"]
+
+# CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. Source: linux/sched.h
+NAMESPACE_FLAGS = [1 << bit for bit in (17, 25, 26, 27, 28, 29, 30)]
+
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_HIGHEST = 1, 2, 10, 16, 64
+SOCK_TYPE_MASK, SOCK_RAW = 0xF, 3
+NETLINK_ROUTE = 0
+# TIOCSTI types into the terminal; TIOCLINUX pastes into the console. Source: asm-generic/ioctls.h
+TERMINAL_INJECTION = [0x5412, 0x541C]
+
+# Position of the mode argument of each call that can set permission bits.
+MODE_ARGUMENT = {
+    "chmod": 1,
+    "fchmod": 1,
+    "fchmodat": 2,
+    "fchmodat2": 2,
+    "creat": 1,
+    "mkdir": 1,
+    "mkdirat": 2,
+    "mknod": 1,
+    "mknodat": 2,
+}
+OPEN_ARGUMENTS = {"open": (1, 2), "openat": (2, 3)}
+O_CREAT = 0o100
+O_TMPFILE_BIT = 0o20000000
+
+
+def build(arch: seccomp.Arch) -> seccomp.SyscallFilter:
+    """The filter for one architecture."""
+    made = seccomp.SyscallFilter(seccomp.ALLOW)
+    if arch != seccomp.system_arch():
+        made.add_arch(arch)
+        made.remove_arch(seccomp.system_arch())
+
+    def refuse(call: str, *conditions: seccomp.Arg, error: int = errno.EPERM) -> None:
+        try:
+            made.add_rule(seccomp.ERRNO(error), call, *conditions)
+        except (OSError, ValueError) as unknown:
+            print(f"left out {call}: {unknown}", file=sys.stderr)
+
+    def masked(position: int, bits: int, wanted: int | None = None) -> seccomp.Arg:
+        return seccomp.Arg(
+            position, seccomp.MASKED_EQ, bits, bits if wanted is None else wanted
+        )
+
+    for call in REFUSED:
+        refuse(call)
+    for call in ABSENT:
+        refuse(call, error=errno.ENOSYS)
+    for flag in NAMESPACE_FLAGS:
+        refuse("clone", masked(0, flag))
+
+    for call in ("socket", "socketpair"):
+        for family in range(AF_HIGHEST):
+            if family not in (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK):
+                refuse(call, seccomp.Arg(0, seccomp.EQ, family), error=errno.EAFNOSUPPORT)
+        # The kernel reads 32 bits of the family, the filter 64: a dirty upper half lands here.
+        refuse(call, seccomp.Arg(0, seccomp.GE, AF_HIGHEST), error=errno.EAFNOSUPPORT)
+        refuse(
+            call,
+            seccomp.Arg(0, seccomp.EQ, AF_NETLINK),
+            seccomp.Arg(2, seccomp.NE, NETLINK_ROUTE),
+            error=errno.EAFNOSUPPORT,
+        )
+        for family in (AF_INET, AF_INET6):
+            refuse(call, seccomp.Arg(0, seccomp.EQ, family), masked(1, SOCK_TYPE_MASK, SOCK_RAW))
+
+    for command in TERMINAL_INJECTION:
+        refuse("ioctl", masked(1, 0xFFFFFFFF, command))
+
+    for bit in (stat.S_ISUID, stat.S_ISGID):
+        for call, position in MODE_ARGUMENT.items():
+            refuse(call, masked(position, bit))
+        for call, (flags, mode) in OPEN_ARGUMENTS.items():
+            refuse(call, masked(flags, O_CREAT), masked(mode, bit))
+            refuse(call, masked(flags, O_TMPFILE_BIT), masked(mode, bit))
+    return made
+
+
+def main() -> None:
+    DATA.mkdir(parents=True, exist_ok=True)
+    for name, arch in ARCHITECTURES.items():
+        path = DATA / f"seccomp-{name}.bpf"
+        with path.open("wb") as file:
+            build(arch).export_bpf(file)
+        print(f"{path.name}: {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

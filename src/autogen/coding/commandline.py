@@ -1,0 +1,176 @@
+"""What every command line executor does with blocks: name, save, run, stop at the first failure, collect files.
+
+`CommandLineExecutor` is the flow; an adapter adds how one saved file is run. No process is started here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from .._kernel.cancel import CancelToken
+from .._kernel.run import on_cancel
+from ..errors import RunCancelled, UsageError
+from . import workspace
+from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
+from .extract import MarkdownCodeExtractor
+from .languages import (
+    DEFAULT_EXECUTION_POLICY,
+    canonical_language,
+    file_name_of,
+    merged_policies,
+    silence_pip,
+)
+
+__all__ = ["CommandLineExecutor", "Ran"]
+
+
+class Ran(NamedTuple):
+    """What running one file gave."""
+
+    exit_code: int
+    output: str
+
+
+class CommandLineExecutor:
+    """Runs blocks as files in a work_dir, in order, one call at a time.
+
+    Args:
+        timeout: Seconds that one block may take.
+        work_dir: Folder for code and results; created if missing, its parent must exist.
+        execution_policies: Language to whether its blocks are run (True) or only saved (False); merged
+            over `DEFAULT_EXECUTION_POLICY`.
+    """
+
+    DEFAULT_EXECUTION_POLICY: ClassVar[dict[str, bool]] = DEFAULT_EXECUTION_POLICY
+
+    def __init__(
+        self,
+        *,
+        timeout: int = 60,
+        work_dir: str | os.PathLike[str] = ".",
+        execution_policies: dict[str, bool] | None = None,
+    ):
+        if timeout < 1:
+            raise UsageError(f"timeout {timeout!r} is too short; it must be at least 1 second.")
+        self._timeout = timeout
+        self._work_dir = workspace.prepare(work_dir)
+        self.execution_policies = merged_policies(execution_policies)
+        self._owner_pid = os.getpid()
+        self._turn = threading.Lock()
+
+    @property
+    def timeout(self) -> int:
+        """Seconds that one block may take."""
+        return self._timeout
+
+    @property
+    def work_dir(self) -> Path:
+        """The folder that code is saved to and runs in."""
+        return self._work_dir
+
+    @property
+    def code_extractor(self) -> CodeExtractor:
+        """Takes fenced blocks of Markdown."""
+        return MarkdownCodeExtractor()
+
+    def execute_code_blocks(self, code_blocks: list[CodeBlock]) -> CommandLineCodeResult:
+        """Run the blocks in order, stopping at the first that fails.
+
+        Returns:
+            The exit code of the last block that ran, the output of all, the first file saved, and the files
+            that the code left in the work_dir.
+
+        Raises:
+            UsageError: There are no blocks.
+            ExecutionError: The code could not be run at all.
+            RunCancelled: The run was cancelled meanwhile; what ran was killed.
+        """
+        if not code_blocks:
+            raise UsageError("There are no code blocks to execute.")
+        token = CancelToken()
+        with on_cancel(token.cancel), self._one_at_a_time(token):
+            self._prepare(code_blocks)
+            workspace.prepare(self._work_dir)
+            before = workspace.Snapshot(self._work_dir)
+            saved: list[Path] = []
+            ran = self._execute(code_blocks, saved, token)
+            artifacts = before.artifacts(leave_out=frozenset(saved))
+        return CommandLineCodeResult(
+            exit_code=ran.exit_code,
+            output=ran.output,
+            code_file=str(saved[0]) if saved else None,
+            artifacts=artifacts,
+        )
+
+    def _execute(self, blocks: Sequence[CodeBlock], saved: list[Path], token: CancelToken) -> Ran:
+        outputs: list[str] = []
+        exit_code = 0
+        for block in blocks:
+            if token.cancelled:
+                raise RunCancelled()
+            exit_code, output = self._execute_block(block, saved, token)
+            outputs.append(output)
+            if exit_code != 0:
+                break
+        return Ran(exit_code, "".join(outputs))
+
+    def _execute_block(self, block: CodeBlock, saved: list[Path], token: CancelToken) -> Ran:
+        language = canonical_language(block.language)
+        if language not in self.execution_policies:
+            return Ran(1, self._unknown_language(language))
+        # A shell takes the carriage return of a message written on Windows for part of each command.
+        code = block.code.replace("\r\n", "\n")
+        if refusal := self._refuse(language, code):
+            return Ran(1, refusal)
+        name, _ = file_name_of(code, language)
+        try:
+            path = workspace.write(self._work_dir, name, silence_pip(code, language))
+        except ValueError as error:
+            return Ran(1, str(error))
+        except OSError as error:
+            return Ran(1, f"The code could not be saved as {name!r}: {error.strerror}")
+        saved.append(path)
+        if not self.execution_policies[language]:
+            return Ran(0, f"Code saved to {path!s}\n")
+        ran = self._run_file(path, language, token)
+        if token.cancelled:
+            raise RunCancelled()
+        return ran
+
+    @contextmanager
+    def _one_at_a_time(self, token: CancelToken) -> Iterator[None]:
+        """Hold the executor; whoever waits for it can still be cancelled."""
+        if self._owner_pid != os.getpid():
+            # A fork: the lock's holder and what it guards belong to the parent.
+            self._owner_pid, self._turn = os.getpid(), threading.Lock()
+            self._after_fork()
+        while not self._turn.acquire(timeout=0.05):
+            if token.cancelled:
+                raise RunCancelled()
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    # -- what an adapter adds ----------------------------------------------------------------------
+
+    def _run_file(self, path: Path, language: str, token: CancelToken) -> Ran:
+        raise NotImplementedError
+
+    def _prepare(self, blocks: Sequence[CodeBlock]) -> None:
+        """Called once before the blocks of each call."""
+
+    def _after_fork(self) -> None:
+        """Called in a forked process before its first use."""
+
+    def _refuse(self, language: str, code: str) -> str | None:
+        """Why this block is not even saved; None if there is no reason."""
+        return None
+
+    def _unknown_language(self, language: str) -> str:
+        return f"unknown language {language}"

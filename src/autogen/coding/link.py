@@ -1,0 +1,391 @@
+"""The host's end of the frames that `runner.py` speaks.
+
+Every byte that comes out of a wall is treated as hostile: frames have bounded sizes, kinds and order, and a
+runner that breaks the rules is lost: killed by whoever holds the link, and replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import select
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .output import KEEP_BYTES
+
+__all__ = ["Link", "Outcome", "RunnerLost", "Waker"]
+
+SETUP, RUN, KILL, ANSWER = b"SRKA"
+READY, OUT, EXIT, ASK = b"roxa"
+
+HEADER = struct.Struct(">IB")
+MOST_BODY_BYTES = 256 * 1024
+MOST_ASKS = 32
+#: How long after its own deadline a runner may take to say that a block timed out.
+GRACE_S = 3.0
+#: How long a runner may take to end a block on request before it is killed itself.
+KILL_S = 0.5
+
+#: Gets a request and a function that says whether to give up; gives the answer.
+Ask = Callable[[dict[str, Any], Callable[[], bool]], dict[str, Any]]
+
+
+class RunnerLost(Exception):
+    """The runner died, stopped answering or broke the rules; the message says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a block ended.
+
+    Attributes:
+        code: Exit code; negative for the signal that ended it.
+        reason: None if it ended by itself, else "timeout", "memory", "processes", "disk", "files", "killed".
+        seconds: Wall time inside.
+    """
+
+    code: int
+    reason: str | None
+    seconds: float
+
+
+class Waker:
+    """Wakes a thread that waits in `poll`; may be called from any thread, any number of times."""
+
+    def __init__(self) -> None:
+        self.fd, self._writer = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._writer, False)
+        self.fired = False
+        self._lock = threading.Lock()
+
+    def cancel(self) -> None:
+        """Mark as fired and wake."""
+        self.fired = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake without marking."""
+        with self._lock:
+            if self._writer >= 0:
+                try:
+                    os.write(self._writer, b"x")
+                except BlockingIOError:
+                    pass
+
+    def drain(self) -> None:
+        """Forget wakes that were seen."""
+        try:
+            while os.read(self.fd, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        """Give the descriptors back; later calls of `cancel` do nothing."""
+        with self._lock:
+            if self._writer >= 0:
+                os.close(self._writer)
+                os.close(self.fd)
+                self._writer = -1
+
+
+class Link:
+    """Talks to one runner over the pipes of one process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]):
+        assert process.stdin and process.stdout and process.stderr
+        self.process = process
+        self.hello: dict[str, Any] = {}
+        self._inlet = process.stdout.fileno()
+        self._outlet = process.stdin.fileno()
+        self._errors = process.stderr.fileno()
+        for fd in (self._inlet, self._outlet, self._errors):
+            os.set_blocking(fd, False)
+        self._pending = bytearray()
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def start(self, setup: dict[str, Any], *, timeout_s: float, waker: Waker | None = None) -> None:
+        """Hand in the set-up and wait until the runner is ready.
+
+        Raises:
+            RunnerLost: It did not come up; the message holds what it wrote to stderr.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        self._send(SETUP, setup)
+        while True:
+            frame = self._next_frame(deadline_s, waker)
+            if frame is None:
+                if waker and waker.fired:
+                    raise RunnerLost("cancelled while starting")
+                if time.monotonic() >= deadline_s:
+                    raise RunnerLost(f"not ready after {timeout_s:g} seconds{self._last_words()}")
+                continue
+            kind, body = frame
+            if kind != READY:
+                raise RunnerLost("it spoke out of turn while starting")
+            self.hello = self._json(body)
+            return
+
+    def kill(self) -> None:
+        """End the runner and with it everything inside its wall."""
+        process = self.process
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream and not stream.closed:
+                stream.close()
+        if process.poll() is None:
+            process.kill()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def abandon(self) -> None:
+        """Let go of a runner that belongs to the parent process, after a fork."""
+        process = self.process
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream and not stream.closed:
+                stream.close()
+        # Popen must neither wait for nor warn about a process that is not this one's child.
+        process.returncode = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.poll() is None
+
+    # -- one block ---------------------------------------------------------------------------------
+
+    def run(
+        self,
+        job: dict[str, Any],
+        *,
+        timeout_s: float,
+        on_output: Callable[[bytes], None],
+        ask: Ask,
+        waker: Waker,
+        on_ask: Callable[[dict[str, Any]], None] = lambda request: None,
+    ) -> Outcome:
+        """Run one block and wait for its end.
+
+        `ask` answers what the block asks of the host, in a thread of its own; `on_ask` is told before, in
+        the calling thread.
+
+        Ends it early when `waker` fires. Any exception from `on_output`, and KeyboardInterrupt, kills the
+        block before it goes on.
+
+        Raises:
+            RunnerLost: The runner is gone or not to be trusted any more.
+        """
+        errands = _Errands(ask, on_ask, waker)
+        try:
+            self._send(RUN, {**job, "timeout_s": timeout_s, "keep_bytes": KEEP_BYTES})
+            return self._attend(timeout_s, on_output, errands, waker)
+        except RunnerLost:
+            raise
+        except BaseException:
+            self._stop_block()
+            raise
+        finally:
+            errands.stop()
+
+    def _attend(
+        self,
+        timeout_s: float,
+        on_output: Callable[[bytes], None],
+        errands: _Errands,
+        waker: Waker,
+    ) -> Outcome:
+        last_s = time.monotonic()
+        deadline_s = last_s + timeout_s + GRACE_S
+        left_bytes = 2 * KEEP_BYTES + 1024
+        asked_to_stop = False
+        while True:
+            now_s = time.monotonic()
+            if errands.busy:
+                deadline_s += now_s - last_s
+            last_s = now_s
+            if now_s >= deadline_s:
+                raise RunnerLost("it did not answer in time")
+            if waker.fired and not asked_to_stop:
+                asked_to_stop = True
+                deadline_s = min(deadline_s, now_s + KILL_S)
+                errands.stop()
+                self._send(KILL, None)
+            frame = self._next_frame(deadline_s, waker)
+            for answer in errands.done():
+                self._send(ANSWER, answer)
+            if frame is None:
+                continue
+            kind, body = frame
+            if kind == OUT:
+                left_bytes -= len(body)
+                if left_bytes < 0:
+                    raise RunnerLost("it sent more output than agreed")
+                on_output(body)
+            elif kind == ASK:
+                errands.take(self._json(body))
+            elif kind == EXIT:
+                return self._outcome(self._json(body))
+            else:
+                raise RunnerLost("it spoke out of turn")
+
+    def _stop_block(self) -> None:
+        """End the block that runs, leaving the runner ready for the next; else kill the runner."""
+        try:
+            self._send(KILL, None)
+            deadline_s = time.monotonic() + KILL_S
+            while time.monotonic() < deadline_s:
+                frame = self._next_frame(deadline_s, None)
+                if frame is not None and frame[0] == EXIT:
+                    return
+        except RunnerLost:
+            pass
+        except BaseException:
+            self.kill()
+            raise
+        self.kill()
+
+    def _outcome(self, fields: dict[str, Any]) -> Outcome:
+        code, reason, seconds = fields.get("code"), fields.get("reason"), fields.get("seconds")
+        known = (None, "timeout", "memory", "processes", "disk", "files", "killed", "fork")
+        if not isinstance(code, int) or reason not in known or not isinstance(seconds, float | int):
+            raise RunnerLost("it sent a malformed result")
+        return Outcome(code=max(-64, min(code, 255)), reason=reason, seconds=float(seconds))
+
+    # -- frames ------------------------------------------------------------------------------------
+
+    def _send(self, kind: int, fields: Any) -> None:
+        body = b"" if fields is None else json.dumps(fields).encode()
+        rest = memoryview(HEADER.pack(len(body), kind) + body)
+        deadline_s = time.monotonic() + GRACE_S
+        poll = select.poll()
+        poll.register(self._outlet, select.POLLOUT)
+        while rest:
+            try:
+                rest = rest[os.write(self._outlet, rest) :]
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    raise RunnerLost("it does not read any more") from None
+                poll.poll(100)
+            except OSError:
+                raise RunnerLost(f"it is gone{self._last_words()}") from None
+
+    def _next_frame(self, deadline_s: float, waker: Waker | None) -> tuple[int, bytes] | None:
+        """The next frame; None when the deadline passed or somebody woke us."""
+        while True:
+            frame = self._take_frame()
+            if frame is not None:
+                return frame
+            poll = select.poll()
+            poll.register(self._inlet, select.POLLIN)
+            if waker:
+                poll.register(waker.fd, select.POLLIN)
+            left_s = deadline_s - time.monotonic()
+            ready = poll.poll(max(0.0, left_s) * 1000)
+            if not ready:
+                return None
+            if waker and any(fd == waker.fd for fd, _ in ready):
+                waker.drain()
+                return None
+            try:
+                data = os.read(self._inlet, 65536)
+            except BlockingIOError:
+                continue
+            if not data:
+                raise RunnerLost(f"it is gone{self._last_words()}")
+            self._pending += data
+
+    def _take_frame(self) -> tuple[int, bytes] | None:
+        if len(self._pending) < HEADER.size:
+            return None
+        length, kind = HEADER.unpack_from(self._pending)
+        if length > MOST_BODY_BYTES or kind not in (READY, OUT, EXIT, ASK):
+            raise RunnerLost("it sent a malformed frame")
+        end = HEADER.size + length
+        if len(self._pending) < end:
+            return None
+        body = bytes(self._pending[HEADER.size : end])
+        del self._pending[:end]
+        return kind, body
+
+    def _json(self, body: bytes) -> dict[str, Any]:
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            raise RunnerLost("it sent a malformed frame") from None
+        if not isinstance(value, dict):
+            raise RunnerLost("it sent a malformed frame")
+        return value
+
+    def _last_words(self) -> str:
+        """What the wall wrote to stderr, for people."""
+        try:
+            self.process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            words = os.read(self._errors, 4096)
+        except OSError:
+            return ""
+        text = words.decode("utf-8", "backslashreplace").strip()
+        return f": {text[-800:]}" if text else ""
+
+
+class _Errands:
+    """What blocks ask the host to do, done one after the other away from the thread that listens."""
+
+    def __init__(self, ask: Ask, tell: Callable[[dict[str, Any]], None], waker: Waker):
+        self._ask = ask
+        self._tell = tell
+        self._waker = waker
+        self._taken = 0
+        self._open = 0
+        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._turn = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is still being worked on."""
+        return self._open > 0
+
+    def take(self, message: dict[str, Any]) -> None:
+        self._taken += 1
+        number, request = message.get("id"), message.get("request")
+        if self._taken > MOST_ASKS or not isinstance(number, int):
+            raise RunnerLost("it asked for too much")
+        if not isinstance(request, dict):
+            request = {}
+        self._tell(request)
+        self._open += 1
+        threading.Thread(
+            target=self._work, args=(number, request), name="autogen-errand", daemon=True
+        ).start()
+
+    def _work(self, number: int, request: dict[str, Any]) -> None:
+        with self._turn:
+            answer: dict[str, Any] = {"exit": 1, "text": "cancelled"}
+            if not self._stop.is_set():
+                answer = self._ask(request, self._stop.is_set)
+        self._answers.put({"id": number, "answer": answer})
+        self._waker.wake()
+
+    def done(self) -> list[dict[str, Any]]:
+        """Answers that are ready to be sent."""
+        ready = []
+        while not self._answers.empty():
+            ready.append(self._answers.get())
+            self._open -= 1
+        return ready
+
+    def stop(self) -> None:
+        self._stop.set()

@@ -1,0 +1,629 @@
+"""The one program inside every wall: runs code blocks for the host that started it.
+
+A single file of standard library, started as `python -I runner.py` with the wall already around it. It
+forks a child per block from its warm interpreter, applies limits, streams output, and kills whatever a
+block leaves behind. It talks to the host in frames over stdin and stdout; the host trusts none of them.
+Nothing imports this file; `link.py` is the other end.
+
+A frame is a 5-byte header (`>IB`: length of the body, kind) and the body, JSON except for OUT.
+
+    host -> runner   SETUP, RUN, KILL, ANSWER         runner -> host   READY, OUT, EXIT, ASK
+"""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import errno
+import gc
+import json
+import linecache
+import os
+import re
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import sysconfig
+import time
+import types
+from collections import deque
+from typing import Any, NoReturn
+
+SETUP, RUN, KILL, ANSWER = b"SRKA"
+READY, OUT, EXIT, ASK = b"roxa"
+
+HEADER = struct.Struct(">IB")
+CHUNK_BYTES = 65536
+ASK_BYTES = 65536
+TICK_S = 0.05
+DISK_TICK_S = 0.25
+MOST_FILES = 100_000
+#: Where a block finds the packages that were installed for it. `bubblewrap.py` puts it on the import path.
+LAYER = "/run/autogen/layer"
+# Room above the memory limit for address space that is mapped but never touched, such as thread stacks.
+DATA_SLACK_BYTES = 512 << 20
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+
+_prctl = ctypes.CDLL(None).prctl
+
+
+class Frames:
+    """The host's end of stdin and stdout, moved to descriptors that no block inherits."""
+
+    def __init__(self) -> None:
+        self.inlet = os.dup(0)
+        self.outlet = os.dup(1)
+        self.pending = b""
+        self.arrived: deque[tuple[int, Any]] = deque()
+        null = os.open("/dev/null", os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        os.close(null)
+
+    def send(self, kind: int, body: bytes) -> None:
+        """Write one frame whole; the host always reads, so this waits only for a slow reader."""
+        rest = memoryview(HEADER.pack(len(body), kind) + body)
+        while rest:
+            rest = rest[os.write(self.outlet, rest) :]
+
+    def tell(self, kind: int, **fields: Any) -> None:
+        """Write one JSON frame."""
+        self.send(kind, json.dumps(fields).encode())
+
+    def receive(self) -> None:
+        """Read what has arrived; ends the runner when the host is gone."""
+        data = os.read(self.inlet, CHUNK_BYTES)
+        if not data:
+            os._exit(0)
+        self.pending += data
+        while len(self.pending) >= HEADER.size:
+            length, kind = HEADER.unpack_from(self.pending)
+            end = HEADER.size + length
+            if len(self.pending) < end:
+                break
+            body, self.pending = self.pending[HEADER.size : end], self.pending[end:]
+            self.arrived.append((kind, json.loads(body) if body else None))
+
+
+class Output:
+    """What a block wrote: the head goes out as it comes, the tail is kept, the middle is counted."""
+
+    def __init__(self, frames: Frames, *, keep_bytes: int) -> None:
+        self.frames = frames
+        self.head_left = self.tail_limit = keep_bytes
+        self.tail: deque[bytes] = deque()
+        self.tail_bytes = 0
+        self.left_out_bytes = 0
+
+    def add(self, data: bytes) -> None:
+        if self.head_left:
+            self.frames.send(OUT, data[: self.head_left])
+            data, taken = data[self.head_left :], len(data[: self.head_left])
+            self.head_left -= taken
+        if data:
+            self.tail.append(data)
+            self.tail_bytes += len(data)
+            while self.tail_bytes - len(self.tail[0]) >= self.tail_limit:
+                gone = self.tail.popleft()
+                self.tail_bytes -= len(gone)
+                self.left_out_bytes += len(gone)
+
+    def finish(self) -> int:
+        """Send the tail; the number of bytes that were left out before it."""
+        tail = b"".join(self.tail)
+        extra = max(0, len(tail) - self.tail_limit)
+        tail = tail[extra:]
+        left_out = self.left_out_bytes + extra
+        if left_out:
+            self.frames.send(OUT, f"\n[... {left_out:,} bytes of output left out ...]\n".encode())
+        for start in range(0, len(tail), CHUNK_BYTES):
+            self.frames.send(OUT, tail[start : start + CHUNK_BYTES])
+        return left_out
+
+
+class Watch:
+    """Looks at what the processes of a block use, where rlimits count only one process at a time."""
+
+    def __init__(self, limits: dict[str, int], folder: str) -> None:
+        self.memory_bytes = limits["memory_bytes"]
+        self.disk_bytes = limits["disk_bytes"]
+        self.processes = limits["processes"]
+        self.page_bytes = os.sysconf("SC_PAGE_SIZE")
+        self.folder = folder
+        self.next_disk_s = 0.0
+        self.before = self._free()
+
+    def broken(self) -> str | None:
+        """The limit that was passed, if any: "memory", "processes", "disk" or "files"."""
+        pids = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+        if len(pids) > self.processes:
+            return "processes"
+        # Resident pages count a shared page once per process: cheap, never too low, so it only decides
+        # whether the exact figure is worth asking for.
+        if sum(map(self._resident, pids)) > self.memory_bytes:
+            if sum(map(self._own, pids)) > self.memory_bytes:
+                return "memory"
+        return self._disk()
+
+    def _resident(self, pid: str) -> int:
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as file:
+                return int(file.read().split()[1]) * self.page_bytes
+        except (OSError, IndexError):
+            return 0
+
+    def _own(self, pid: str) -> int:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                found = re.findall(rb"^Pss_(?:Anon|Shmem): +(\d+) kB", file.read(), re.M)
+            return sum(map(int, found)) * 1024
+        except ProcessLookupError:
+            return 0
+        except OSError:
+            return self._resident(pid)
+
+    def _free(self) -> tuple[int, int]:
+        """Free bytes and free inodes where the folder lies."""
+        try:
+            state = os.statvfs(self.folder)
+        except OSError:
+            return 0, 0
+        return state.f_bavail * state.f_frsize, state.f_favail
+
+    def _disk(self) -> str | None:
+        now = time.monotonic()
+        if now < self.next_disk_s:
+            return None
+        self.next_disk_s = now + DISK_TICK_S
+        free = self._free()
+        too_big = self.before[0] - free[0] > self.disk_bytes
+        too_many = self.before[1] - free[1] > MOST_FILES
+        # Free space says cheaply that somebody wrote a lot; only then is the folder itself measured.
+        if too_big or too_many:
+            size_bytes, files = folder_use(self.folder, deadline_s=now + 1)
+            if too_big and size_bytes > self.disk_bytes:
+                return "disk"
+            if too_many and files > MOST_FILES:
+                return "files"
+        return None
+
+
+def folder_use(folder: str, *, deadline_s: float) -> tuple[int, int]:
+    """Bytes and entries under `folder`, as far as they could be counted until `deadline_s`."""
+    size_bytes = files = 0
+    waiting = [folder]
+    while waiting and time.monotonic() < deadline_s:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    files += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        size_bytes += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:
+            continue
+    return size_bytes, files
+
+
+class Runner:
+    """Serves the host until it hangs up."""
+
+    def __init__(self) -> None:
+        self.frames = Frames()
+        self.alone = os.getpid() == 1
+        self.path = [entry for entry in sys.path if entry]
+        self.limits: dict[str, int] = {}
+        self.asks: socket.socket | None = None
+        self.callers: dict[int, socket.socket] = {}
+        self.next_ask = 0
+
+    def serve(self) -> None:
+        _prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # A change of user id on the way in clears the signal that bubblewrap asked for.
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+        poll = select.poll()
+        poll.register(self.frames.inlet, select.POLLIN)
+        while True:
+            poll.poll()
+            self.frames.receive()
+            while self.frames.arrived:
+                kind, body = self.frames.arrived.popleft()
+                if kind == SETUP:
+                    self.set_up(body)
+                elif kind == RUN:
+                    code = self.run(body)
+                    if code is not None:
+                        sys.exit(code)
+
+    def set_up(self, setup: dict[str, Any]) -> None:
+        """Lay out the files the host hands in and say who is here."""
+        self.limits = setup["limits"]
+        os.environ.clear()
+        os.environ.update(setup["env"])
+        self.link_layer(setup.get("layer"))
+        for path, (text, mode) in setup["files"].items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(path, mode)
+        for path, target in setup["links"].items():
+            os.symlink(target, path)
+        os.makedirs(setup["home"], exist_ok=True)
+        self.write_passwd(os.path.dirname(setup["home"]), setup["home"])
+        if setup.get("socket"):
+            self.asks = socket.socket(socket.AF_UNIX)
+            self.asks.bind(setup["socket"])
+            self.asks.listen(16)
+        self.path = [*setup["path_first"], *self.path]
+        self.path += [entry for entry in setup["path_last"] if entry not in self.path]
+        gc.collect()
+        gc.freeze()
+        self.frames.tell(
+            READY,
+            pid=os.getpid(),
+            uid=os.getuid(),
+            version=".".join(map(str, sys.version_info[:3])),
+            platform=sysconfig.get_platform(),
+            abi=sysconfig.get_config_var("SOABI") or "",
+            executable=sys.executable,
+        )
+
+    def write_passwd(self, folder: str, home: str) -> None:
+        """Give the id that this wall runs under a name; /etc links here."""
+        uid, gid = os.getuid(), os.getgid()
+        lines = {
+            "passwd": f"root:x:0:0::/:/bin/sh\nsandbox:x:{uid}:{gid}::{home}:/bin/sh\n",
+            "group": f"root:x:0:\nsandbox:x:{gid}:\n",
+        }
+        for name, text in lines.items():
+            with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                file.write(text)
+
+    # -- one block ---------------------------------------------------------------------------------
+
+    def run(self, job: dict[str, Any]) -> int | None:
+        """Run one block and report it. Returns an exit code in the child that ran Python, else None."""
+        reader, writer = os.pipe()
+        watch = Watch(self.limits, job["cwd"])
+        output = Output(self.frames, keep_bytes=job["keep_bytes"])
+        started_s = time.monotonic()
+        try:
+            child = os.fork()
+        except OSError as error:
+            os.close(reader)
+            os.close(writer)
+            self.frames.tell(EXIT, code=1, reason="fork", detail=str(error), seconds=0.0, left_out=0)
+            return None
+        if child == 0:
+            return self.become(job, writer)
+        os.close(writer)
+        os.set_blocking(reader, False)
+        reason = self.attend(child, reader, output, watch, started_s + job["timeout_s"])
+        status = self.clear(child)
+        while data := read_some(reader):
+            output.add(data)
+        os.close(reader)
+        left_out = output.finish()
+        self.frames.tell(
+            EXIT,
+            code=os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL,
+            reason=reason,
+            seconds=round(time.monotonic() - started_s, 6),
+            left_out=left_out,
+        )
+        return None
+
+    def attend(
+        self, child: int, reader: int, output: Output, watch: Watch, deadline_s: float
+    ) -> str | None:
+        """Carry output and requests until the block ends; why it has to be killed, if it has."""
+        done = os.pidfd_open(child)
+        poll = select.poll()
+        poll.register(done, select.POLLIN)
+        poll.register(reader, select.POLLIN)
+        poll.register(self.frames.inlet, select.POLLIN)
+        if self.asks:
+            poll.register(self.asks, select.POLLIN)
+        last_s = time.monotonic()
+        next_tick_s = last_s + TICK_S
+        try:
+            while True:
+                now = time.monotonic()
+                if self.callers:
+                    # Installing packages is the host's work and has the host's own limit.
+                    deadline_s += now - last_s
+                last_s = now
+                while self.frames.arrived:
+                    kind, body = self.frames.arrived.popleft()
+                    if kind == KILL:
+                        return "killed"
+                    if kind == ANSWER:
+                        self.answer(body)
+                if now >= deadline_s:
+                    return "timeout"
+                if now >= next_tick_s:
+                    self.reap(child)
+                    if broken := watch.broken():
+                        return broken
+                    next_tick_s = time.monotonic() + TICK_S
+                pause_s = max(0.0, min(next_tick_s, deadline_s) - time.monotonic())
+                ready = {fd for fd, _ in poll.poll(pause_s * 1000 + 1)}
+                if reader in ready:
+                    data = read_some(reader)
+                    if data:
+                        output.add(data)
+                    elif data is not None:
+                        poll.unregister(reader)
+                if self.asks and self.asks.fileno() in ready:
+                    self.take_ask()
+                if self.frames.inlet in ready:
+                    self.frames.receive()
+                if done in ready:
+                    return None
+        finally:
+            os.close(done)
+            for caller in self.callers.values():
+                caller.close()
+            self.callers.clear()
+
+    def clear(self, child: int) -> int | None:
+        """Kill the block and everything it left running; the wait status of the block itself."""
+        status: int | None = None
+        while True:
+            if self.alone:
+                # As process 1 of the wall this reaches everything inside it and nothing else.
+                kill(-1)
+            else:
+                kill(-child)
+                kill(child)
+            try:
+                pid, found = os.waitpid(-1, 0 if self.alone else os.WNOHANG)
+            except ChildProcessError:
+                return status
+            if pid == child:
+                status = found
+            elif pid == 0:
+                for orphan in children():
+                    kill(orphan)
+                time.sleep(0.001)
+
+    def reap(self, child: int) -> None:
+        """Bury orphans while the block runs: each would count against its process limit."""
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None or found.si_pid == child:
+                return
+            os.waitpid(found.si_pid, 0)
+
+    # -- requests of the pip shim ------------------------------------------------------------------
+
+    def take_ask(self) -> None:
+        """Pass a request for packages on; whoever does not speak at once is not waited for."""
+        assert self.asks is not None
+        caller, _ = self.asks.accept()
+        caller.settimeout(0.5)
+        try:
+            data = b""
+            while not data.endswith(b"\n") and len(data) < ASK_BYTES:
+                part = caller.recv(ASK_BYTES)
+                if not part:
+                    break
+                data += part
+            request = json.loads(data)
+        except (OSError, ValueError):
+            caller.close()
+            return
+        if len(self.callers) >= 8:
+            caller.close()
+            return
+        self.next_ask += 1
+        self.callers[self.next_ask] = caller
+        self.frames.tell(ASK, id=self.next_ask, request=request)
+
+    def link_layer(self, folder: str | None) -> None:
+        """Point the one entry of every import path at another layer of packages."""
+        if folder:
+            os.makedirs(os.path.dirname(LAYER), exist_ok=True)
+            if os.path.lexists(LAYER + ".new"):
+                os.unlink(LAYER + ".new")
+            os.symlink(folder, LAYER + ".new")
+            os.rename(LAYER + ".new", LAYER)
+
+    def answer(self, body: dict[str, Any]) -> None:
+        try:
+            self.link_layer(body["answer"].get("layer"))
+        except OSError as error:
+            body["answer"] = {"exit": 1, "text": f"The packages could not be linked: {error}"}
+        caller = self.callers.pop(body["id"], None)
+        if caller is None:
+            return
+        try:
+            caller.sendall(json.dumps(body["answer"]).encode() + b"\n")
+        except OSError:
+            pass
+        caller.close()
+
+    # -- the child ---------------------------------------------------------------------------------
+
+    def become(self, job: dict[str, Any], writer: int) -> int:
+        """Turn this fork into the block. Returns the exit code of a Python block."""
+        try:
+            os.setsid()
+            os.dup2(writer, 1)
+            os.dup2(writer, 2)
+            for open_socket in (self.asks, *self.callers.values()):
+                if open_socket:
+                    open_socket.detach()
+            os.closerange(3, 1 << 20)
+            self.limit()
+            _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.chdir(job["cwd"])
+            if job["kind"] == "python":
+                return run_python(job["file"], job["name"], self.path, job["out_of_memory"])
+        except BaseException as error:
+            leave(f"the block could not be started: {error}", 126)
+        replace(job["argv"])
+
+    def limit(self) -> None:
+        memory = self.limits["memory_bytes"] + DATA_SLACK_BYTES
+        for kind, value in (
+            (resource.RLIMIT_DATA, memory),
+            (resource.RLIMIT_FSIZE, self.limits["disk_bytes"]),
+            (resource.RLIMIT_NPROC, self.limits["processes"]),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            _, hard = resource.getrlimit(kind)
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (value, value))
+        try:
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write("1000")
+        except OSError:
+            pass
+
+
+def read_some(reader: int) -> bytes | None:
+    """What can be read at once; None where that is nothing yet."""
+    try:
+        return os.read(reader, CHUNK_BYTES)
+    except BlockingIOError:
+        return None
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def children() -> list[int]:
+    """The direct children of this process."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    parent = file.read().rpartition(b")")[2].split()[1]
+            except OSError:
+                continue
+            if int(parent) == os.getpid():
+                found.append(int(name))
+    return found
+
+
+def leave(text: str, code: int) -> NoReturn:
+    """End a fork at once with a word to the reader."""
+    os.write(2, text.encode("utf-8", "backslashreplace") + b"\n")
+    os._exit(code)
+
+
+def replace(argv: list[str]) -> NoReturn:
+    """Become another program."""
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        os.execvp(argv[0], argv)
+    except FileNotFoundError:
+        leave(f"{argv[0]} is not installed where the code runs.", 127)
+    except OSError as error:
+        leave(f"{argv[0]} could not be started: {error}", 126)
+
+
+# -- Python blocks ---------------------------------------------------------------------------------
+
+
+def run_python(file: str, name: str, path: list[str], out_of_memory: str) -> int:
+    """Run `file` as `python name` would, in this very interpreter; the exit code.
+
+    `out_of_memory` is what to say below the traceback of a MemoryError that nobody caught.
+    """
+    gc.enable()
+    module = types.ModuleType("__main__")
+    module.__file__ = file
+    module.__builtins__ = builtins  # type: ignore[attr-defined]
+    sys.modules["__main__"] = module
+    sys.argv = [name]
+    sys.path[:] = [os.path.dirname(file), *path]
+    sys.path_importer_cache.clear()
+    try:
+        with open(file, "rb") as source_file:
+            source = source_file.read()
+        # The traceback names the file relative to the folder, which the block may leave.
+        lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+        linecache.cache[name] = (len(source), None, lines, name)
+        code = compile_block(source, name)
+        exec(code, module.__dict__)
+    except SystemExit as end:
+        return exit_code(end)
+    except BaseException as error:
+        return report(error, out_of_memory)
+    return 0
+
+
+def compile_block(source: bytes, name: str) -> types.CodeType:
+    """The code of a block; lines for the shell, as notebooks have them, are taken where Python fails."""
+    try:
+        return compile(source, name, "exec", dont_inherit=True)
+    except SyntaxError:
+        changed = re.sub(rb"^([ \t]*)[!%] *([A-Za-z].*)$", shell_line, source, flags=re.M)
+        if changed == source:
+            raise
+        try:
+            return compile(changed, name, "exec", dont_inherit=True)
+        except SyntaxError:
+            pass
+        raise
+
+
+def shell_line(found: re.Match[bytes]) -> bytes:
+    command = found[2].rstrip().decode("utf-8", "surrogateescape")
+    if found[0].lstrip()[:1] == b"%" and not command.startswith(("pip ", "uv ", "conda ")):
+        return found[1] + b"pass"
+    call = f"__import__('subprocess').run({command!r}, shell=True)"
+    return found[1] + call.encode("utf-8", "backslashreplace")
+
+
+def exit_code(end: SystemExit) -> int:
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def report(error: BaseException, out_of_memory: str) -> int:
+    """Print an error as Python does at its top level, without the frames of this file."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    try:
+        sys.stdout.flush()
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+    except SystemExit as end:
+        return exit_code(end)
+    except BaseException:
+        os.write(2, b"The error could not be printed.\n")
+    if isinstance(error, MemoryError):
+        os.write(2, out_of_memory.encode() + b"\n")
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        os.write(2, b"A file grew past the disk limit of the sandbox.\n")
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+if __name__ == "__main__":
+    Runner().serve()

@@ -1,0 +1,256 @@
+"""Files into and out of a work_dir that hostile code can write to at the same time.
+
+Code files go in through `write`, which follows no link on the way; artifacts come out through `Snapshot`,
+which reads regular files only, through the descriptors it checked. Nothing here runs code.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mimetypes
+import os
+import secrets
+import stat
+import time
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from ..artifacts import Artifact
+from ..errors import UsageError
+
+__all__ = ["Snapshot", "prepare", "safe_name", "write"]
+
+#: More new files than this in one go are dependencies or caches, not results.
+MOST_ARTIFACTS = 200
+MOST_ARTIFACT_BYTES = 64 << 20
+MOST_TOTAL_BYTES = 256 << 20
+MOST_LOOKED_AT = 20_000
+MOST_SECONDS = 2.0
+
+OUTSIDE = "Filename is not in the workspace"
+
+# On systems without these flags (Windows) there is no wall either, and the code is the caller's own choice.
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+FOLDER = getattr(os, "O_DIRECTORY", 0)
+NO_BLOCK = getattr(os, "O_NONBLOCK", 0)
+HAS_DIR_FD = os.open in os.supports_dir_fd
+
+
+def prepare(work_dir: str | os.PathLike[str]) -> Path:
+    """The work_dir as a path, created if it is missing; its parent must exist.
+
+    Raises:
+        UsageError: It cannot be created, or is something else than a folder.
+    """
+    path = Path(work_dir)
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"work_dir {str(work_dir)!r} cannot be created: {error.strerror}; "
+            "its parent must exist and be writable."
+        ) from error
+    return path
+
+
+def safe_name(name: str) -> tuple[str, ...] | None:
+    """The parts of a file name that stays in its folder; None if it is no such name."""
+    if not name or "\0" in name or len(name) > 400:
+        return None
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return None
+    path = PurePath(name)
+    if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
+        return None
+    return path.parts
+
+
+def write(work_dir: Path, name: str, text: str) -> Path:
+    """Save `text` as `name` below `work_dir`, creating folders on the way, and return its path.
+
+    A name may be absolute if it lies in the work_dir. Links are not followed: one in the place of a folder
+    refuses, one in the place of the file is replaced by the file.
+
+    Raises:
+        ValueError: The name leads out of the work_dir.
+        OSError: The file cannot be written.
+    """
+    root = work_dir.resolve()
+    if PurePath(name).is_absolute():
+        try:
+            name = str(PurePath(name).relative_to(root))
+        except ValueError:
+            raise ValueError(OUTSIDE) from None
+    parts = safe_name(name)
+    if parts is None:
+        raise ValueError(OUTSIDE)
+    data = text.encode("utf-8", "backslashreplace")
+    path = root.joinpath(*parts)
+    if not HAS_DIR_FD:
+        if not path.resolve().is_relative_to(root):
+            raise ValueError(OUTSIDE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+    folder = os.open(root, os.O_RDONLY | FOLDER)
+    try:
+        for part in parts[:-1]:
+            try:
+                os.mkdir(part, 0o755, dir_fd=folder)
+            except FileExistsError:
+                pass
+            try:
+                inner = os.open(part, os.O_RDONLY | FOLDER | NO_FOLLOW, dir_fd=folder)
+            except OSError as error:
+                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                    raise ValueError(OUTSIDE) from None
+                raise
+            os.close(folder)
+            folder = inner
+        _replace(folder, parts[-1], data)
+    finally:
+        os.close(folder)
+    return path
+
+
+def _replace(folder: int, name: str, data: bytes) -> None:
+    """Put a new file in the place of `name`, whatever lies there: an old one may be linked elsewhere."""
+    temporary = f".{secrets.token_hex(8)}.tmp"
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o644, dir_fd=folder)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            stream.write(data)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        try:
+            os.unlink(temporary, dir_fd=folder)
+        except OSError:
+            pass
+        raise
+
+
+class _Seen(NamedTuple):
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+class Snapshot:
+    """What a work_dir held before code ran, to tell afterwards what the code made.
+
+    Hidden files and folders and `__pycache__` are not looked at.
+    """
+
+    def __init__(self, work_dir: Path):
+        self._root = work_dir.resolve()
+        self._before = self._look()
+
+    def artifacts(self, *, leave_out: frozenset[Path] = frozenset()) -> tuple[Artifact, ...]:
+        """New and changed regular files, by name, except those in `leave_out`.
+
+        At most 200 files of 64 MiB, 256 MiB together; what is beyond is not reported.
+        """
+        found = []
+        total_bytes = 0
+        for name, seen in sorted(self._look().items()):
+            path = self._root / name
+            if self._before.get(name) == seen or path in leave_out:
+                continue
+            if seen.size > MOST_ARTIFACT_BYTES or total_bytes + seen.size > MOST_TOTAL_BYTES:
+                continue
+            artifact = self._collect(name, path)
+            if artifact is not None:
+                total_bytes += artifact.size_bytes
+                found.append(artifact)
+            if len(found) >= MOST_ARTIFACTS:
+                break
+        return tuple(found)
+
+    def _look(self) -> dict[str, _Seen]:
+        """Every regular file below the work_dir, without following links."""
+        seen: dict[str, _Seen] = {}
+        deadline_s = time.monotonic() + MOST_SECONDS
+        waiting = [""]
+        looked_at = 0
+        while waiting:
+            folder = waiting.pop()
+            try:
+                with os.scandir(self._root / folder) as entries:
+                    for entry in entries:
+                        looked_at += 1
+                        if looked_at > MOST_LOOKED_AT or time.monotonic() > deadline_s:
+                            return seen
+                        self._note(entry, folder, seen, waiting)
+            except OSError:
+                continue
+        return seen
+
+    def _note(
+        self, entry: os.DirEntry[str], folder: str, seen: dict[str, _Seen], waiting: list[str]
+    ) -> None:
+        if entry.name.startswith(".") or entry.name == "__pycache__":
+            return
+        name = f"{folder}/{entry.name}" if folder else entry.name
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if not os.path.ismount(entry.path):
+                    waiting.append(name)
+            elif entry.is_file(follow_symlinks=False):
+                state = entry.stat(follow_symlinks=False)
+                seen[name] = _Seen(
+                    state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+                )
+        except OSError:
+            return
+
+    def _collect(self, name: str, path: Path) -> Artifact | None:
+        """Read one file for its digest; None if it is not, or no more, a regular file in the folder."""
+        try:
+            # A name that is no text cannot travel in JSON.
+            name.encode("utf-8")
+            file = self._open(name)
+        except (OSError, UnicodeEncodeError):
+            return None
+        try:
+            state = os.fstat(file)
+            # A file with a second name may be somebody else's, linked into the folder.
+            if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+                return None
+            digest = hashlib.sha256()
+            size_bytes = 0
+            while data := os.read(file, 1 << 20):
+                size_bytes += len(data)
+                if size_bytes > MOST_ARTIFACT_BYTES:
+                    return None
+                digest.update(data)
+        except OSError:
+            return None
+        finally:
+            os.close(file)
+        return Artifact(
+            name=name,
+            path=str(path),
+            mime=mimetypes.guess_type(name)[0] or "application/octet-stream",
+            size_bytes=size_bytes,
+            sha256=digest.hexdigest(),
+        )
+
+    def _open(self, name: str) -> int:
+        """Open a file below the root one folder at a time, so that no link on the way is followed."""
+        flags = os.O_RDONLY | NO_FOLLOW | NO_BLOCK | getattr(os, "O_BINARY", 0)
+        if not HAS_DIR_FD:
+            return os.open(self._root / name, flags)
+        folder = os.open(self._root, os.O_RDONLY | FOLDER)
+        try:
+            *folders, last = name.split("/")
+            for part in folders:
+                inner = os.open(part, os.O_RDONLY | FOLDER | NO_FOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            return os.open(last, flags, dir_fd=folder)
+        finally:
+            os.close(folder)
