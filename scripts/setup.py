@@ -11,6 +11,7 @@ everything the result depends on, so a second run returns at once.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -274,6 +275,18 @@ def is_ready(profile: str) -> bool:
     return False
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other set-up of this folder runs, and keep others waiting."""
+    with Path(__file__).open("rb") as itself:
+        try:
+            fcntl.flock(itself, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("setup: waiting for another set-up of this folder", flush=True)
+            fcntl.flock(itself, fcntl.LOCK_EX)
+        yield
+
+
 def prepare(profile: str, *, python_given: bool) -> None:
     """Bring `.venv` to the profile's state."""
     usable = venv_is_usable(python_given)
@@ -306,7 +319,8 @@ def main() -> int:
     parser.add_argument("--python-given", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     try:
-        prepare(arguments.profile, python_given=arguments.python_given)
+        with alone():
+            prepare(arguments.profile, python_given=arguments.python_given)
     except SetupError as error:
         print(last_lines_of_log(), file=sys.stderr)
         print(f"setup: {error} (the whole log: {LOG.relative_to(ROOT)})", file=sys.stderr)

@@ -110,5 +110,5 @@ def test_pattern_finds(pattern, text, tmp_path):
 
 
 def test_paths_that_belong_to_nobody_are_allowed():
-    for text in ("/home/user/x", "src/work/x", "~/work/x", "/workspace/x", "$HOME/work/x"):
+    for text in ("/home/user/x", "docs/home/alice/x", "/workspace/x", "/home-page/x/"):
         assert not MACHINE_PATH.search(text), text
