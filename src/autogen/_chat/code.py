@@ -1,0 +1,136 @@
+"""The built-in that runs the code blocks of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from .. import coding
+from .._kernel.faces import point
+from .._kernel.ops import Call
+from .._kernel.run import step
+from ..errors import UsageError
+from .state import current_chat
+from .wiring import event, is_watched
+
+if TYPE_CHECKING:
+    # pydantic stands behind these; it is not loaded before there is code to run.
+    from ..coding.base import CodeBlock, CodeResult
+
+__all__ = [
+    "execute_code_blocks",
+    "generate_code_execution_reply",
+    "reply_text",
+    "run_blocks",
+    "run_code",
+]
+
+_SHELLS = ("bash", "shell", "sh")
+_PYTHONS = ("python", "Python", "py")
+
+
+async def generate_code_execution_reply(
+    agent: Any, messages: Sequence[dict[str, Any]] | None, sender: Any, config: Any
+) -> tuple[bool, Any]:
+    """Run the newest message with code blocks among those the agent has not answered yet."""
+    settings = agent._code_execution_config if config is None else config
+    if settings is False:
+        return False, None
+    messages = agent.chat_messages[sender] if messages is None else messages
+    for message in _looked_at(messages, settings.get("last_n_messages", "auto")):
+        content = message.get("content")
+        if not content or callable(content):
+            continue
+        executor = agent._executor
+        blocks = executor.code_extractor.extract_code_blocks(content)
+        if not blocks:
+            continue
+        if agent._code_executor is None:
+            # Configured the older way: through the overridable hook, whose blocks are pairs.
+            pairs = [(block.language, block.code) for block in blocks]
+            exit_code, output = await point(agent, "execute_code_blocks")(pairs)
+        else:
+            result = await run_blocks(agent, executor, blocks)
+            exit_code, output = result.exit_code, result.output
+        return True, reply_text(exit_code, output)
+    return False, None
+
+
+def reply_text(exit_code: int, output: str) -> str:
+    """The reply that tells what came of the code."""
+    verdict = "execution succeeded" if exit_code == 0 else "execution failed"
+    return f"exitcode: {exit_code} ({verdict})\nCode output: {output}"
+
+
+def _looked_at(messages: Sequence[dict[str, Any]], last_n: Any) -> list[dict[str, Any]]:
+    """The messages that may hold code to run, newest first."""
+    if last_n == "auto":
+        # Everything since the agent spoke last: the trailing messages it only heard.
+        heard = takewhile(lambda m: m.get("role") == "user", reversed(messages))
+        n = sum(1 for _ in heard)
+    elif isinstance(last_n, int) and not isinstance(last_n, bool) and last_n >= 0:
+        n = min(last_n, len(messages))
+    else:
+        raise UsageError(
+            f"last_n_messages is {last_n!r}; it must be 'auto' or a whole number >= 0."
+        )
+    return [messages[-1 - i] for i in range(n)]
+
+
+async def execute_code_blocks(agent: Any, pairs: Sequence[tuple[str, str]]) -> tuple[int, str]:
+    """Run (language, code) pairs until one fails; (exit code, everything they printed)."""
+    exit_code, output = 0, ""
+    for language, code in pairs:
+        if not language:
+            language = coding.infer_lang(code)
+        if language not in _SHELLS and language not in _PYTHONS:
+            return 1, f"{output}\nunknown language {language}"
+        exit_code, printed, _ = await point(agent, "run_code")(code, lang=language)
+        output += f"\n{printed}"
+        if exit_code != 0:
+            break
+    return exit_code, output
+
+
+async def run_code(
+    agent: Any, code: str, lang: str, filename: str | None
+) -> tuple[int, str, str | None]:
+    """Run one piece of code in the agent's executor; (exit code, output, image or None)."""
+    if filename is not None:
+        code = f"# filename: {filename}\n{code}"
+    result = await run_blocks(agent, agent._executor, [coding.CodeBlock(code=code, language=lang)])
+    return result.exit_code, result.output, None
+
+
+async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> CodeResult:
+    """Run blocks in `executor`, once per run, telling whoever watches."""
+    watched = is_watched()
+    if watched:
+        data = {
+            "n_blocks": len(blocks),
+            "languages": [block.language for block in blocks],
+            "blocks": [block.model_dump() for block in blocks],
+        }
+        await event("code.started", data, agent=agent.name)
+    result: CodeResult = await step("code", lambda: _executed(executor, blocks))
+    artifacts = tuple(getattr(result, "artifacts", ()))
+    chat = current_chat()
+    if chat is not None and artifacts:
+        chat.left(artifacts)
+    if watched:
+        data = {
+            "exit_code": result.exit_code,
+            "output": result.output,
+            "artifacts": [artifact.to_dict() for artifact in artifacts],
+        }
+        await event("code.finished", data, agent=agent.name)
+    return result
+
+
+async def _executed(executor: Any, blocks: list[CodeBlock]) -> Any:
+    return await Call(
+        getattr(executor, "execute_code_blocks", None),
+        getattr(executor, "a_execute_code_blocks", None),
+        (blocks,),
+    )

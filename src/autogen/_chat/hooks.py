@@ -1,0 +1,82 @@
+"""Hooks: functions of the user that see and may change messages on their way."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._kernel.ops import Call, Flavour
+from ..messages import Message
+
+__all__ = ["HOOK_NAMES", "before_reply", "before_send", "is_misplaced"]
+
+_NAMES = (
+    "process_last_received_message",
+    "process_all_messages_before_reply",
+    "process_message_before_send",
+)
+#: Every point a hook can be registered at; `a_` names are for coroutine functions.
+HOOK_NAMES = tuple(prefix + name for name in _NAMES for prefix in ("", "a_"))
+
+
+def is_misplaced(name: str, hook: Callable[..., Any]) -> bool:
+    """Whether a coroutine function stands at a sync name or the other way round."""
+    return inspect.iscoroutinefunction(hook) != name.startswith("a_")
+
+
+async def _registered(agent: Any, name: str) -> list[tuple[str, Callable[..., Any]]]:
+    """The hooks at `name`, whichever flavour they were registered in.
+
+    Who registered both a sync and an async hook meant one for each face.
+    """
+    lists: Mapping[str, list[Callable[..., Any]]] = agent.hook_lists
+    sync = [("sync", h) for h in lists.get(name, ()) if not is_misplaced(name, h)]
+    async_ = [("async", h) for h in lists.get(f"a_{name}", ()) if not is_misplaced(f"a_{name}", h)]
+    if sync and async_:
+        return sync if await Flavour() == "sync" else async_
+    return sync or async_
+
+
+def _called(flavour: str, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Call[Any]:
+    if flavour == "sync":
+        return Call(hook, None, args, kwargs, "inline")
+    return Call(None, hook, args, kwargs)
+
+
+async def before_send(agent: Any, message: Any, recipient: Any, silent: bool) -> Any:
+    """`message` as the hooks want it sent."""
+    for flavour, hook in await _registered(agent, "process_message_before_send"):
+        message = await _called(
+            flavour, hook, sender=agent, message=message, recipient=recipient, silent=silent
+        )
+    return message
+
+
+async def before_reply(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`messages` as the hooks want them answered. The stored history is not changed."""
+    messages = await _last_message(agent, messages)
+    hooks = await _registered(agent, "process_all_messages_before_reply")
+    for flavour, hook in hooks:
+        messages = await _called(flavour, hook, messages)
+    return messages
+
+
+async def _last_message(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    hooks = await _registered(agent, "process_last_received_message")
+    if not hooks or not messages:
+        return messages
+    last = messages[-1]
+    given = last.get("content")
+    if "function_call" in last or "context" in last or not isinstance(given, str | list):
+        return messages
+    if not given or given == "exit":
+        return messages
+    content = given
+    for flavour, hook in hooks:
+        content = await _called(flavour, hook, content)
+    if content == given:
+        return messages
+    changed = Message(last)
+    changed["content"] = content
+    return [*messages[:-1], changed]

@@ -1,0 +1,115 @@
+"""The first built-in of the chain: has the chat ended, and does a person want to say something?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._kernel.faces import point
+from .._kernel.ops import Call
+from .._kernel.run import step
+from ..human.stream import IOStream
+from .state import current_chat
+from .termination import is_termination
+from .wiring import event, is_watched
+
+__all__ = ["check_termination_and_human_reply", "get_human_input"]
+
+INTERRUPTED = "USER INTERRUPTED"
+
+
+async def check_termination_and_human_reply(
+    agent: Any, messages: list[dict[str, Any]] | None, sender: Any, config: Any
+) -> tuple[bool, Any]:
+    """End the chat, pass on what a person says, or let the chain go on."""
+    if messages is None:
+        messages = agent.chat_messages[sender] if sender is not None else []
+    if not messages:
+        return False, None
+    message = messages[-1]
+    mode = agent.human_input_mode
+    n_replies = agent._consecutive_auto_reply_counter[sender]
+    limit = agent._max_consecutive_auto_reply_dict[sender]
+    is_past = n_replies >= limit
+    if mode == "NEVER":
+        ends = await is_termination(agent, message)
+        if ends or is_past:
+            return _stop(agent, sender, "termination" if ends else "max_replies")
+        agent._consecutive_auto_reply_counter[sender] = n_replies + 1
+        return False, None
+    ends = await is_termination(agent, message)
+    if mode == "ALWAYS" or ends or is_past:
+        answer = await _ask(agent, sender, _prompt(agent, sender, mode, ends))
+        if answer.strip().casefold() == "exit":
+            return _stop(agent, sender, "human_exit")
+        if not answer and ends:
+            return _stop(agent, sender, "termination")
+        if answer or limit == 0:
+            agent._consecutive_auto_reply_counter[sender] = 0
+            return True, _human_reply(answer, message)
+    agent._consecutive_auto_reply_counter[sender] += 1
+    return False, None
+
+
+def _stop(agent: Any, sender: Any, reason: str) -> tuple[bool, None]:
+    agent._consecutive_auto_reply_counter[sender] = 0
+    chat = current_chat()
+    if chat is not None:
+        chat.note = reason
+    return True, None
+
+
+def _prompt(agent: Any, sender: Any, mode: str, ends: bool) -> str:
+    other = "the other side" if sender is None else sender.name
+    if mode == "ALWAYS":
+        return (
+            f"Your answer to {other} as {agent.name}. "
+            "Enter alone lets the agent answer, 'exit' ends the chat: "
+        )
+    if ends:
+        return f"{other} is done. Your answer as {agent.name}; Enter alone ends the chat: "
+    return (
+        f"{agent.name} has answered {other} as often as it may. Your answer; Enter alone lets the "
+        "agent answer, 'exit' ends the chat: "
+    )
+
+
+async def _ask(agent: Any, sender: Any, prompt: str) -> str:
+    """One answer of a person, in whatever way this agent asks."""
+    answer: str = await point(agent, "get_human_input")(prompt)
+    chat = current_chat()
+    if chat is not None:
+        chat.heard(answer)
+    if is_watched():
+        await event("question.answered", {"prompt": prompt, "answer": answer}, agent=agent.name)
+    return answer
+
+
+async def get_human_input(agent: Any, prompt: str) -> str:
+    """What a person typed at the current stream; kept in the agent's record."""
+    if is_watched():
+        await event("question.asked", {"prompt": prompt, "kind": "text"}, agent=agent.name)
+    stream = IOStream.get_default()
+    answer: str = await step("human", lambda: _typed(stream, prompt))
+    agent._human_input.append(answer)
+    return answer
+
+
+async def _typed(stream: IOStream, prompt: str) -> str:
+    return await Call(stream.input, None, (prompt,))
+
+
+def _human_reply(answer: str, message: dict[str, Any]) -> dict[str, Any]:
+    """The reply of a person. Calls that the message asked for are answered as interrupted."""
+    responses = []
+    call = message.get("function_call")
+    if call:
+        responses.append({"role": "function", "name": call.get("name", ""), "content": INTERRUPTED})
+    for tool_call in message.get("tool_calls") or ():
+        response = {"role": "tool", "content": INTERRUPTED}
+        if tool_call.get("id"):
+            response["tool_call_id"] = tool_call["id"]
+        responses.append(response)
+    reply: dict[str, Any] = {"role": "user", "content": answer}
+    if responses:
+        reply["tool_responses"] = responses
+    return reply

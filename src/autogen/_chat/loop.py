@@ -1,0 +1,188 @@
+"""A chat from its first message to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from .._kernel.ops import Flavour
+from .._kernel.run import current_run
+from ..errors import RunCancelled, UsageError
+from ..messages import plain
+from .opening import opening_message
+from .reply import async_only_names
+from .send import converse, deliver, reply_of
+from .state import Chat, ChatResult
+from .summary import check_summary, last_message_text, summarize
+from .wiring import RunOptions, chat_opened, event, is_watched
+
+__all__ = ["initiate_chat"]
+
+_ASYNC_TEXT = (
+    "Async reply functions can only be used with ConversableAgent.a_initiate_chat(). "
+    "The following async reply functions are found: "
+)
+
+
+async def initiate_chat(
+    initiator: Any,
+    recipient: Any,
+    *,
+    clear_history: bool,
+    silent: bool | None,
+    cache: Any,
+    max_turns: int | None,
+    summary_method: str | Callable[..., Any] | None,
+    summary_args: Mapping[str, Any] | None,
+    message: Any,
+    run: RunOptions | None,
+    context: dict[str, Any],
+) -> ChatResult:
+    """Let `initiator` talk with `recipient` until one of them stops, and say what came of it."""
+    if max_turns is not None and max_turns < 1:
+        raise UsageError(
+            f"max_turns is {max_turns!r}; it must be None or a whole number of at least 1."
+        )
+    check_summary(summary_method, initiator, recipient)
+    await _check_async_replies(initiator, recipient)
+    # What the caller handed in is theirs: nothing is written into it.
+    args = {**(summary_args if summary_args is not None else {})}
+    is_silent = initiator.silent if getattr(initiator, "silent", None) is not None else silent
+    with (
+        chat_opened(initiator, recipient, silent=bool(is_silent), run_options=run) as (
+            chat,
+            is_outermost,
+        ),
+        _pair_taken(chat, initiator, recipient),
+        _cache_lent(cache, initiator, recipient),
+    ):
+        await _tell_start(chat)
+        try:
+            initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
+            try:
+                await _talk(chat, message, max_turns, silent, context)
+                summary = await summarize(
+                    initiator, recipient, method=summary_method, args=args, cache=cache
+                )
+            except RunCancelled as stop:
+                # What was cancelled from outside ends the outermost chat; the ones inside just
+                # unwind.
+                if not is_outermost:
+                    raise
+                chat.stop_reason = stop.reason
+                summary = last_message_text(initiator, recipient) if chat.n_messages else ""
+        except GeneratorExit:
+            # Whoever iterated over the chat left; nothing may be awaited any more.
+            raise
+        except BaseException as error:
+            chat.stop_reason = "error" if isinstance(error, Exception) else "cancelled"
+            partial = _result(chat, initiator, recipient, "")
+            setattr(error, "chat_result", partial)  # noqa: B010 any exception takes it along
+            await _tell_end(chat, partial, error)
+            raise
+        result = _result(chat, initiator, recipient, summary)
+        await _tell_end(chat, result, None)
+        return result
+
+
+async def _talk(
+    chat: Chat, message: Any, max_turns: int | None, silent: bool | None, context: dict[str, Any]
+) -> None:
+    initiator, recipient = chat.initiator, chat.recipient
+    first = await opening_message(initiator, recipient, message, context)
+    if max_turns is None:
+        await deliver(chat, initiator, first, recipient, None, silent)
+        await converse(chat, silent)
+        return
+    for turn in range(max_turns):
+        said = first if turn == 0 else await reply_of(chat, initiator, recipient)
+        if said is None:
+            break
+        await deliver(chat, initiator, said, recipient, True, silent)
+        await converse(chat, silent)
+        if chat.stop_reason is not None:
+            break
+    else:
+        chat.stop_reason = "max_turns"
+
+
+async def _check_async_replies(*agents: Any) -> None:
+    names = [
+        name
+        for agent in agents
+        for member in (agent, *getattr(agent, "_members", ()))
+        for name in async_only_names(getattr(member, "_rows", None) or ())
+    ]
+    if names and await Flavour() == "sync":
+        raise RuntimeError(_ASYNC_TEXT + ", ".join(sorted(set(names))))
+
+
+@contextmanager
+def _pair_taken(chat: Chat, initiator: Any, recipient: Any) -> Iterator[None]:
+    """Refuse a second chat of the same two agents beside this one; one inside it is fine."""
+    taken = initiator.__dict__.setdefault("_chats_with", {})
+    theirs = getattr(recipient, "__dict__", {}).setdefault("_chats_with", {})
+    before = taken.get(id(recipient)) or theirs.get(id(initiator))
+    if before is not None and not chat.is_within(before):
+        raise UsageError(
+            f"{initiator.name!r} and {recipient.name!r} are in a chat with each other already; "
+            "wait for it to end, or make another pair of agents for the second chat."
+        )
+    taken[id(recipient)] = theirs[id(initiator)] = chat
+    try:
+        yield
+    finally:
+        for chats, other in ((taken, recipient), (theirs, initiator)):
+            if before is None:
+                chats.pop(id(other), None)
+            else:
+                chats[id(other)] = before
+
+
+@contextmanager
+def _cache_lent(cache: Any, *agents: Any) -> Iterator[None]:
+    """Have both agents use `cache`, where one was given, until the chat ends however it ends."""
+    before = [getattr(agent, "client_cache", None) for agent in agents]
+    for agent in agents:
+        agent.client_cache = cache
+    try:
+        yield
+    finally:
+        for agent, own in zip(agents, before, strict=True):
+            agent.client_cache = own
+
+
+def _result(chat: Chat, initiator: Any, recipient: Any, summary: Any) -> ChatResult:
+    run = current_run()
+    return ChatResult(
+        chat_history=plain(initiator.chat_messages[recipient]),
+        summary=summary,
+        cost=chat.ledger.cost(),
+        human_input=list(chat.human_input),
+        stop_reason=chat.stop_reason,
+        artifacts=list(chat.artifacts.values()),
+        run_id=run.id if run is not None else "",
+    )
+
+
+async def _tell_start(chat: Chat) -> None:
+    if is_watched():
+        data = {"initiator": chat.initiator.name, "recipient": chat.recipient.name}
+        await event("chat.started", data, agent=chat.initiator.name)
+
+
+async def _tell_end(chat: Chat, result: ChatResult, error: BaseException | None) -> None:
+    if not is_watched():
+        return
+    if error is not None:
+        data = {"type": type(error).__name__, "text": str(error)}
+        await event("error", data, agent=chat.initiator.name)
+    facts: dict[str, Any] = {
+        "stop_reason": result.stop_reason,
+        "summary": result.summary if isinstance(result.summary, str) else repr(result.summary),
+        "cost": dict(result.cost),
+        "n_messages": len(result.chat_history),
+        "artifacts": [artifact.to_dict() for artifact in result.artifacts],
+    }
+    await event("chat.finished", facts, agent=chat.initiator.name)

@@ -1,0 +1,106 @@
+"""The last built-in of the chain: ask the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from .._kernel.faces import point
+from .._kernel.run import step
+from ..messages import expand_tool_responses
+from .state import current_chat
+from .wiring import event, is_watched
+
+__all__ = ["completed_text", "generate_oai_reply"]
+
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_MAX_NAME = 64
+
+
+async def generate_oai_reply(
+    agent: Any, messages: Sequence[dict[str, Any]] | None, sender: Any, config: Any
+) -> tuple[bool, Any]:
+    """What the agent's model says to the conversation so far."""
+    client = agent.client if config is None else config
+    if not client:
+        return False, None
+    if messages is None:
+        messages = agent.chat_messages[sender]
+    reply = await completed_text(
+        client,
+        messages=[*agent._oai_system_message, *expand_tool_responses(messages)],
+        context=messages[-1].get("context") if messages else None,
+        cache=agent.client_cache,
+        agent=agent,
+    )
+    return (False, None) if reply is None else (True, reply)
+
+
+async def completed_text(
+    client: Any,
+    *,
+    messages: list[Any],
+    agent: Any,
+    cache: Any = None,
+    context: Any = None,
+) -> str | dict[str, Any] | None:
+    """One answer of a model, accounted: text, a message dict with calls, or None if it is empty."""
+    response = await step(
+        "model",
+        lambda: _created(client, messages=messages, context=context, cache=cache, agent=agent),
+    )
+    chat = current_chat()
+    usage = getattr(response, "usage_record", None)
+    if chat is not None and usage is not None:
+        chat.account(usage)
+    if is_watched():
+        await event("model.answered", _facts(response, usage), agent=agent.name)
+    answers = client.extract_text_or_completion_object(response)
+    answer = answers[0] if answers else None
+    if answer is None or isinstance(answer, str):
+        return answer
+    return _message_of(answer)
+
+
+async def _created(client: Any, **request: Any) -> Any:
+    return await point(client, "create")(**request)
+
+
+def _facts(response: Any, usage: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {"model": getattr(response, "model", None)}
+    if usage is not None:
+        facts.update(
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost_usd=usage.cost_usd,
+            is_cached=usage.is_cached,
+        )
+    return facts
+
+
+def _message_of(answer: Any) -> dict[str, Any]:
+    """A message object of a client as a dict that can be stored and sent."""
+    if isinstance(answer, dict):
+        message = dict(answer)
+    elif hasattr(answer, "model_dump"):
+        message = answer.model_dump()
+    else:
+        message = {k: v for k, v in vars(answer).items() if not k.startswith("_")}
+    call = message.get("function_call")
+    if call:
+        message["function_call"] = {**call, "name": _normal_name(call["name"])}
+    if message.get("tool_calls"):
+        message["tool_calls"] = [_tool_call(c) for c in message["tool_calls"]]
+    return message
+
+
+def _tool_call(call: Any) -> dict[str, Any]:
+    call = dict(call) if isinstance(call, dict) else call.model_dump()
+    made = {k: v for k, v in call.items() if v is not None or k not in ("id", "type")}
+    made["function"] = {**call["function"], "name": _normal_name(call["function"]["name"])}
+    return made
+
+
+def _normal_name(name: str) -> str:
+    return _NOT_IN_NAME.sub("_", name)[:_MAX_NAME]

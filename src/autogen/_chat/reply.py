@@ -1,0 +1,239 @@
+"""The reply chain: which functions are asked for a reply, in which order, and when they match."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .._kernel.faces import is_face, point
+from .._kernel.ops import Call, Flavour
+from ..errors import SenderRequired, UsageError
+from .hooks import before_reply
+from .state import current_chat
+from .wiring import chat_opened
+
+__all__ = [
+    "async_only_names",
+    "entry",
+    "generate_reply",
+    "insert",
+    "matches",
+    "replace",
+    "reset_configs",
+]
+
+#: The built-ins, first asked first. Code execution takes part only where it is enabled.
+BUILT_IN = (
+    "check_termination_and_human_reply",
+    "generate_function_call_reply",
+    "generate_tool_calls_reply",
+    "generate_code_execution_reply",
+    "generate_oai_reply",
+)
+
+
+def entry(
+    trigger: Any,
+    reply_func: Callable[..., Any],
+    *,
+    config: Any = None,
+    reset_config: Callable[..., Any] | None = None,
+    ignore_async_in_sync_chat: bool = False,
+) -> dict[str, Any]:
+    """One row of an agent's list of reply functions, with the keys AutoGen 0.2 gave it."""
+    return {
+        "trigger": trigger,
+        "reply_func": reply_func,
+        "config": copy.copy(config),
+        "init_config": config,
+        "reset_config": reset_config,
+        "ignore_async_in_sync_chat": ignore_async_in_sync_chat and _is_async(reply_func),
+    }
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function)
+
+
+def built_in_entries(cls: Any, *, with_code: bool) -> list[dict[str, Any]]:
+    """The rows of the built-ins: of each the async face right before the sync one, as in 0.2."""
+    rows = []
+    for name in BUILT_IN:
+        if name == "generate_code_execution_reply" and not with_code:
+            continue
+        for face in (getattr(cls, f"a_{name}"), getattr(cls, name)):
+            rows.append(entry(None, face, ignore_async_in_sync_chat=True))
+    return rows
+
+
+def check_trigger(trigger: Any) -> None:
+    """Raise if `trigger` is of no kind that can match."""
+    if (
+        not isinstance(trigger, type | str | list)
+        and not callable(trigger)
+        and not _is_agent(trigger)
+    ):
+        raise UsageError(
+            f"the trigger {trigger!r} can't match a sender; use an agent class, an agent, an "
+            "agent's name, a function of the sender, or a list of these."
+        )
+
+
+def _is_agent(value: Any) -> bool:
+    return hasattr(value, "generate_reply") and hasattr(value, "name")
+
+
+def matches(trigger: Any, sender: Any) -> bool:
+    """Whether a trigger fits `sender`.
+
+    Raises:
+        SenderRequired: The trigger is a name and there is no sender.
+        AssertionError: A trigger function gave something else than a bool.
+        UsageError: The trigger is of no kind that can match.
+    """
+    if trigger is None:
+        return sender is None
+    if isinstance(trigger, str):
+        if sender is None:
+            raise SenderRequired()
+        return bool(trigger == sender.name)
+    if isinstance(trigger, type):
+        return isinstance(sender, trigger)
+    if isinstance(trigger, list):
+        return any(matches(one, sender) for one in trigger)
+    if _is_agent(trigger):
+        return bool(trigger == sender)
+    if callable(trigger):
+        verdict = trigger(sender)
+        if verdict not in (True, False):
+            raise AssertionError(
+                f"the trigger {trigger!r} gave {verdict!r}; a trigger function must return a bool."
+            )
+        return bool(verdict)
+    check_trigger(trigger)
+    return False
+
+
+def insert(rows: list[dict[str, Any]], row: dict[str, Any], position: int, *, alone: bool) -> None:
+    """Put `row` at `position`; `alone` empties the list first."""
+    if alone:
+        rows.clear()
+    rows.insert(position, row)
+
+
+def replace(rows: list[dict[str, Any]], old: Callable[..., Any], new: Callable[..., Any]) -> None:
+    """Put `new` where `old` stands.
+
+    What replaces the sync face of a built-in serves async chats too: the async face, listed before
+    it, is passed over from then on.
+    """
+    core = getattr(old, "__core__", None)
+    for row in rows:
+        function = row["reply_func"]
+        if function == old:
+            row["reply_func"] = new
+            row.pop("is_passed_over", None)
+        elif (
+            core is not None and not _is_async(old) and getattr(function, "__core__", None) is core
+        ):
+            row["is_passed_over"] = True
+
+
+def reset_configs(rows: Sequence[dict[str, Any]]) -> None:
+    """Bring each row's config back to how it was registered."""
+    for row in rows:
+        if row["reset_config"] is not None:
+            row["reset_config"](row["config"])
+        else:
+            row["config"] = copy.copy(row["init_config"])
+
+
+def async_only_names(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of coroutine functions that nobody said to leave out of sync chats."""
+    return [
+        row["reply_func"].__name__
+        for row in rows
+        if _is_async(row["reply_func"])
+        and not is_face(row["reply_func"])
+        and not row["ignore_async_in_sync_chat"]
+    ]
+
+
+async def generate_reply(
+    agent: Any, messages: list[dict[str, Any]] | None, sender: Any, exclude: Sequence[Any]
+) -> Any:
+    """The first final answer of the chain, else the agent's default reply."""
+    if messages is None:
+        if sender is None:
+            raise AssertionError("Either messages=... or sender=... must be provided.")
+        messages = agent.chat_messages[sender]
+    if current_chat() is None:
+        with chat_opened(sender, agent, silent=bool(agent.silent)):
+            return await _walk(agent, messages, sender, exclude)
+    return await _walk(agent, messages, sender, exclude)
+
+
+async def _walk(
+    agent: Any, messages: list[dict[str, Any]], sender: Any, exclude: Sequence[Any]
+) -> Any:
+    if agent._has_hooks:
+        messages = await before_reply(agent, messages)
+    if agent._rows is None and not exclude:
+        with_code = agent._code_execution_config is not False
+        for name in BUILT_IN:
+            if with_code or name != "generate_code_execution_reply":
+                final, reply = await point(agent, name)(
+                    messages=messages, sender=sender, config=None
+                )
+                if final:
+                    return reply
+    else:
+        done: set[Any] = set()
+        left_out = [getattr(f, "__core__", f) for f in exclude]
+        # A reply function may register others while the chain runs.
+        for row in list(agent._reply_func_list):
+            if _core_of(row) in left_out or not _fits(agent, row, sender):
+                continue
+            final, reply = await _asked(agent, row, messages, sender, done)
+            if final:
+                return reply
+    return agent._default_auto_reply
+
+
+def _core_of(row: dict[str, Any]) -> Any:
+    return getattr(row["reply_func"], "__core__", row["reply_func"])
+
+
+def _fits(agent: Any, row: dict[str, Any], sender: Any) -> bool:
+    if row.get("is_passed_over"):
+        return False
+    # None alone is the trigger of the built-ins, which answer everybody.
+    return row["trigger"] is None or agent._match_trigger(row["trigger"], sender)
+
+
+async def _asked(
+    agent: Any, row: dict[str, Any], messages: list[dict[str, Any]], sender: Any, done: set[Any]
+) -> tuple[bool, Any]:
+    function, config = row["reply_func"], row["config"]
+    core = getattr(function, "__core__", None)
+    if core is not None and core in done:
+        return False, None
+    if core is not None:
+        done.add(core)
+        name = function.__name__.removeprefix("a_")
+        if getattr(type(agent), name, None) is not None:
+            asked = point(agent, name)(messages=messages, sender=sender, config=config)
+        else:
+            asked = core(agent, messages=messages, sender=sender, config=config)
+    elif _is_async(function):
+        if row["ignore_async_in_sync_chat"] and await Flavour() == "sync":
+            return False, None
+        kwargs = {"messages": messages, "sender": sender, "config": config}
+        asked = Call(None, function, (agent,), kwargs)
+    else:
+        kwargs = {"messages": messages, "sender": sender, "config": config}
+        asked = Call(function, None, (agent,), kwargs)
+    answer: tuple[bool, Any] = await asked
+    return answer

@@ -1,0 +1,153 @@
+"""Sending and receiving: both agents keep a copy, whoever watches is told, a reply is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._kernel.faces import point
+from .._kernel.ops import Call
+from ..errors import UsageError
+from ..messages import message_dict
+from .hooks import before_send
+from .state import Chat, current_chat
+from .wiring import chat_opened, event, is_watched
+
+__all__ = ["converse", "deliver", "receive", "send"]
+
+
+async def send(
+    agent: Any, message: Any, recipient: Any, request_reply: bool | None, silent: bool | None
+) -> None:
+    """Record `message` as said by `agent` and hand it to `recipient`."""
+    chat = current_chat()
+    if chat is None or chat.expecting != (agent, recipient):
+        # Somebody's own code sends: what follows is a conversation of its own, finished before it
+        # returns.
+        with chat_opened(agent, recipient, silent=bool(silent)) as (own, _):
+            await deliver(own, agent, message, recipient, request_reply, silent)
+            await converse(own, silent)
+        return
+    if agent._has_hooks:
+        message = await before_send(agent, message_or_text(message), recipient, bool(silent))
+    if not agent._append_oai_message(message, "assistant", recipient, is_sending=True):
+        raise _unsendable(message)
+    await point(recipient, "receive")(message, agent, request_reply, silent)
+
+
+def message_or_text(message: Any) -> Any:
+    """`message`, converted to a dict unless it is text."""
+    return message if isinstance(message, str) else message_dict(message)
+
+
+def _unsendable(message: Any) -> UsageError:
+    text = repr(message)
+    return UsageError(
+        f"the message {text[:200]} can't be stored; send text, or a dict with 'content' or a "
+        "tool call."
+    )
+
+
+async def receive(
+    agent: Any, message: Any, sender: Any, request_reply: bool | None, silent: bool | None
+) -> None:
+    """Record `message` as heard by `agent`; a wanted reply goes into the mailbox of the chat."""
+    senders_own = getattr(sender, "silent", None)
+    if senders_own is not None:
+        silent = senders_own
+    if getattr(agent._process_received_message, "__plain__", False):
+        await take(agent, message, sender, silent)
+    else:
+        await Call(agent._process_received_message, None, (message, sender, silent), place="inline")
+    if not (agent.reply_at_receive[sender] if request_reply is None else request_reply):
+        return
+    chat = current_chat()
+    if chat is not None and chat.expecting == (sender, agent):
+        chat.mailbox.append((agent, sender))
+        return
+    with chat_opened(sender, agent, silent=bool(silent)) as (own, _):
+        own.mailbox.append((agent, sender))
+        await converse(own, silent)
+
+
+async def take(agent: Any, message: Any, sender: Any, silent: bool | None) -> None:
+    """Record a message as heard, and show it."""
+    if not agent._append_oai_message(message, "user", sender, is_sending=False):
+        raise _unsendable(message)
+    if not is_watched():
+        return
+    is_printed = not silent and not getattr(agent._print_received_message, "__plain__", False)
+    if is_printed:
+        await Call(agent._print_received_message, None, (message, sender), place="inline")
+    await event(
+        "message.sent",
+        {
+            "sender": sender.name,
+            "recipient": agent.name,
+            "message": dict(agent.chat_messages[sender][-1]),
+            "is_printed": is_printed,
+        },
+        agent=sender.name,
+        silent=bool(silent),
+    )
+
+
+async def deliver(
+    chat: Chat,
+    sender: Any,
+    message: Any,
+    recipient: Any,
+    request_reply: bool | None,
+    silent: bool | None,
+) -> None:
+    """Send one message inside `chat`, through whatever `send` and `receive` the agents have."""
+    chat.expecting = (sender, recipient)
+    try:
+        if request_reply is None:
+            await point(sender, "send")(message, recipient, silent=silent)
+        else:
+            await point(sender, "send")(
+                message, recipient, request_reply=request_reply, silent=silent
+            )
+    finally:
+        chat.expecting = None
+    chat.n_messages += 1
+
+
+async def converse(chat: Chat, silent: bool | None) -> None:
+    """Answer what lies in the mailbox until nobody has to reply any more.
+
+    One loop, however long the conversation: an agent that replies puts the other one's turn into
+    the mailbox instead of calling it.
+    """
+    was_empty = False
+    while chat.mailbox:
+        agent, other = chat.mailbox.popleft()
+        reply = await reply_of(chat, agent, other)
+        if reply is None:
+            return
+        await deliver(chat, agent, reply, other, None, silent)
+        is_empty = _is_empty(reply)
+        if is_empty and was_empty:
+            chat.mailbox.clear()
+            chat.stop_reason = "no_reply"
+        was_empty = is_empty
+
+
+async def reply_of(chat: Chat, agent: Any, other: Any) -> Any:
+    """What `agent` replies to `other`; None also sets why the chat stops."""
+    chat.note = None
+    reply = await point(agent, "generate_reply")(messages=agent.chat_messages[other], sender=other)
+    if reply is None:
+        chat.stop_reason = chat.note or "no_reply"
+    return reply
+
+
+def _is_empty(reply: Any) -> bool:
+    if isinstance(reply, str):
+        return not reply.strip()
+    if not isinstance(reply, dict):
+        return False
+    content = reply.get("content")
+    return (content is None or content == "" or content == []) and not any(
+        reply.get(key) for key in ("tool_calls", "function_call", "tool_responses")
+    )

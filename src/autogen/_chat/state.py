@@ -1,0 +1,135 @@
+"""`Chat`: one conversation between two agents while it is under way, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._kernel.run import current_run
+from ..artifacts import Artifact
+from ..usage import ChatCost, Ledger, Usage
+
+__all__ = ["Chat", "ChatResult", "current_chat"]
+
+
+class Chat:
+    """A running chat. What happens inside it, nested chats included, is accounted here.
+
+    Attributes:
+        id: Unique in its run.
+        initiator: The agent that started it.
+        recipient: The agent it talks to.
+        parent: The chat this one runs inside of, or None.
+        silent: Nothing of it is printed.
+        ledger: Every model call made inside.
+        human_input: Every raw answer people gave inside, in order.
+        artifacts: Every file that code left, the newest state of each last.
+        note: Why the agent now replying declines to, as a `stop_reason`; None if it did not say.
+        stop_reason: Why the chat ended; None while it runs.
+        n_messages: How many messages were delivered between the two.
+        expecting: (sender, recipient) of the delivery under way, so that an overridden `send` or
+            `receive` that calls `super()` reaches this chat's mailbox instead of starting a
+            conversation of its own.
+        mailbox: (who has to reply, to whom).
+    """
+
+    __slots__ = (
+        "artifacts",
+        "expecting",
+        "human_input",
+        "id",
+        "initiator",
+        "ledger",
+        "mailbox",
+        "n_messages",
+        "note",
+        "parent",
+        "recipient",
+        "silent",
+        "stop_reason",
+    )
+
+    def __init__(
+        self, id: str, initiator: Any, recipient: Any, *, parent: Chat | None, silent: bool
+    ):
+        self.id = id
+        self.initiator = initiator
+        self.recipient = recipient
+        self.parent = parent
+        self.silent = silent
+        self.ledger = Ledger()
+        self.human_input: list[str] = []
+        self.artifacts: dict[str, Artifact] = {}
+        self.note: str | None = None
+        self.stop_reason: str | None = None
+        self.n_messages = 0
+        self.expecting: tuple[Any, Any] | None = None
+        self.mailbox: deque[tuple[Any, Any]] = deque()
+
+    def account(self, usage: Usage) -> None:
+        """Count a model call here and in every chat around."""
+        chat: Chat | None = self
+        while chat is not None:
+            chat.ledger.add(usage)
+            chat = chat.parent
+
+    def heard(self, answer: str) -> None:
+        """Keep what a person answered, here and in every chat around."""
+        chat: Chat | None = self
+        while chat is not None:
+            chat.human_input.append(answer)
+            chat = chat.parent
+
+    def left(self, artifacts: tuple[Artifact, ...]) -> None:
+        """Keep the files that code left, here and in every chat around."""
+        chat: Chat | None = self
+        while chat is not None:
+            for artifact in artifacts:
+                chat.artifacts.pop(artifact.path, None)
+                chat.artifacts[artifact.path] = artifact
+            chat = chat.parent
+
+    def is_within(self, other: Chat) -> bool:
+        """Whether this chat is `other` or runs inside it."""
+        chat: Chat | None = self
+        while chat is not None:
+            if chat is other:
+                return True
+            chat = chat.parent
+        return False
+
+
+@dataclass
+class ChatResult:
+    """What a chat came to.
+
+    Attributes:
+        chat_id: The id given in an async queue of chats, else None.
+        chat_history: The initiator's messages with the recipient, as they were when the chat ended;
+            a copy.
+        summary: By the `summary_method`; "" where there is none.
+        cost: This chat's model calls, everything that ran inside it included.
+        human_input: The raw answers people gave inside this chat, in order.
+        stop_reason: Why it ended: "termination", "human_exit", "max_turns", "max_round",
+            "max_replies", "no_reply", "no_speaker", "budget", "loop", "timeout", "cancelled" or
+            "error".
+        artifacts: Files that code left in its work_dir.
+        run_id: The run this chat was part of.
+    """
+
+    chat_id: Any = None
+    chat_history: list[dict[str, Any]] = field(default_factory=list)
+    summary: Any = ""
+    cost: Mapping[str, Any] = field(default_factory=ChatCost)
+    human_input: list[str] = field(default_factory=list)
+    stop_reason: str | None = None
+    artifacts: list[Artifact] = field(default_factory=list)
+    run_id: str = ""
+
+
+def current_chat() -> Chat | None:
+    """The chat that the calling code runs inside of, or None."""
+    run = current_run()
+    return None if run is None else run.scope

@@ -1,0 +1,92 @@
+"""What a chat came to, in words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._kernel.ops import Call
+from ..errors import BadRequest, UsageError
+from ..messages import expand_tool_responses
+from .model import completed_text
+
+__all__ = ["check_summary", "last_message_text", "reflect", "summarize"]
+
+_METHODS_TEXT = (
+    "summary_method must be a string chosen from 'reflection_with_llm' or 'last_msg' "
+    "or a callable, or None."
+)
+_NO_CLIENT_TEXT = (
+    "llm client must be set in either the recipient or sender when summary_method "
+    "is reflection_with_llm."
+)
+
+
+def check_summary(method: Any, initiator: Any, recipient: Any) -> None:
+    """Raise AssertionError unless a summary by `method` can be made."""
+    if method is not None and not callable(method):
+        if method not in ("last_msg", "reflection_with_llm"):
+            raise AssertionError(_METHODS_TEXT)
+        if method == "reflection_with_llm" and _client(initiator, recipient) is None:
+            raise AssertionError(_NO_CLIENT_TEXT)
+
+
+def _client(initiator: Any, recipient: Any) -> Any:
+    return getattr(recipient, "client", None) or getattr(initiator, "client", None)
+
+
+async def summarize(
+    initiator: Any,
+    recipient: Any,
+    *,
+    method: str | Callable[..., Any] | None,
+    args: Mapping[str, Any],
+    cache: Any,
+) -> Any:
+    """The summary of the chat between the two, by `method`."""
+    if method is None:
+        return ""
+    if method == "last_msg":
+        return last_message_text(initiator, recipient)
+    if method == "reflection_with_llm":
+        return await reflect(initiator, recipient, args, cache)
+    assert callable(method)
+    own = {**args} if cache is None else {"cache": cache, **args}
+    return await Call(method, None, (initiator, recipient, own))
+
+
+def last_message_text(initiator: Any, recipient: Any) -> str:
+    """The recipient's last message with the initiator, every TERMINATE taken out."""
+    try:
+        content = recipient.last_message(initiator)["content"]
+        if isinstance(content, list):
+            content = "\n".join(
+                part["text"] for part in content if isinstance(part, dict) and "text" in part
+            )
+        return "" if content is None else content.replace("TERMINATE", "")
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        warnings.warn(f"no last message to summarise the chat with: {error!r}.", stacklevel=2)
+        return ""
+
+
+async def reflect(initiator: Any, recipient: Any, args: Mapping[str, Any], cache: Any) -> str:
+    """A model's summary of what the recipient heard and said."""
+    prompt = args.get("summary_prompt")
+    prompt = recipient.DEFAULT_SUMMARY_PROMPT if prompt is None else prompt
+    if not isinstance(prompt, str):
+        raise UsageError(f"summary_prompt is {prompt!r}; it must be a string.")
+    role = args.get("summary_role") or "system"
+    if not isinstance(role, str):
+        raise UsageError(f"summary_role is {role!r}; it must be a string.")
+    transcript = recipient.chat_messages_for_summary(initiator)
+    messages = [*expand_tool_responses(transcript), {"role": role, "content": prompt}]
+    client = _client(initiator, recipient)
+    try:
+        text = await completed_text(
+            client, messages=messages, cache=args.get("cache", cache), agent=recipient
+        )
+    except BadRequest as error:
+        warnings.warn(f"the chat could not be summarised by the model: {error}", stacklevel=2)
+        return ""
+    return text if isinstance(text, str) else str((text or {}).get("content") or "")

@@ -1,0 +1,102 @@
+"""The built-ins that carry out calls of functions. A call that fails is an answer, no error."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._kernel.faces import point
+from .._kernel.ops import Call, Gather, Place
+from .._kernel.run import step
+from ..errors import RunCancelled
+from ..tools.arguments import BadArguments, parsed_arguments
+from .wiring import event, is_watched
+
+__all__ = ["execute_function", "generate_function_call_reply", "generate_tool_calls_reply"]
+
+
+async def generate_function_call_reply(
+    agent: Any, messages: list[dict[str, Any]] | None, sender: Any, config: Any
+) -> tuple[bool, Any]:
+    """Carry out the function call of the last message, the older form of tool calls."""
+    messages = agent.chat_messages[sender] if messages is None else messages
+    call = messages[-1].get("function_call") if messages else None
+    if not call:
+        return False, None
+    _, answer = await point(agent, "execute_function")(call)
+    return True, answer
+
+
+async def generate_tool_calls_reply(
+    agent: Any, messages: list[dict[str, Any]] | None, sender: Any, config: Any
+) -> tuple[bool, Any]:
+    """Carry out the tool calls of the last message.
+
+    On the sync face plain functions run one after the other in the caller's thread, while coroutine
+    functions, and functions registered with `parallel=True`, run beside them. On the async face all
+    run at once. The results come in the order of the calls.
+    """
+    messages = agent.chat_messages[sender] if messages is None else messages
+    calls = messages[-1].get("tool_calls") if messages else None
+    if not calls:
+        return False, None
+    cores = [_responded(agent, call) for call in calls]
+    responses = [await cores[0]] if len(cores) == 1 else await Gather(cores)
+    content = "\n\n".join(r["content"] for r in responses if r["content"])
+    return True, {"role": "tool", "tool_responses": responses, "content": content}
+
+
+async def _responded(agent: Any, call: Mapping[str, Any]) -> dict[str, Any]:
+    function_call = call.get("function") or {}
+    if call.get("id"):
+        function_call = {**function_call, "id": call["id"]}
+    _, answer = await point(agent, "execute_function")(function_call)
+    response = {"role": "tool", "content": answer.get("content", "")}
+    if call.get("id") is not None:
+        response = {"tool_call_id": call["id"], **response}
+    return response
+
+
+async def execute_function(
+    agent: Any, call: Mapping[str, Any], verbose: bool = False
+) -> tuple[bool, dict[str, Any]]:
+    """Call the function that `call` names; (whether it worked, the message with its result)."""
+    name = call.get("name", "")
+    function = agent._function_map.get(name)
+    watched = is_watched()
+    if function is None:
+        is_ok, content = False, f"Error: Function {name} not found."
+    else:
+        is_ok, content = await step(
+            "tool", lambda: _called(agent, name, function, call, watched=watched)
+        )
+    if watched:
+        data = {"name": name, "id": call.get("id"), "content": content, "is_ok": is_ok}
+        await event("tool.answered", data, agent=agent.name)
+    return is_ok, {"name": name, "role": "function", "content": content}
+
+
+async def _called(
+    agent: Any, name: str, function: Callable[..., Any], call: Mapping[str, Any], *, watched: bool
+) -> tuple[bool, str]:
+    try:
+        arguments = parsed_arguments(call.get("arguments", "{}"), function)
+    except BadArguments as error:
+        return False, f"Error: {error}\n The argument must be in JSON format."
+    if watched:
+        data = {"name": name, "id": call.get("id"), "arguments": arguments}
+        await event("tool.called", data, agent=agent.name)
+    try:
+        if inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(
+            function
+        ):
+            content = await Call(None, function, (), arguments)
+        else:
+            place: Place = "thread" if getattr(function, "_parallel", False) else "caller"
+            content = await Call(function, None, (), arguments, place)
+    except RunCancelled:
+        raise
+    except Exception as error:  # noqa: BLE001 the model is told, whatever it was
+        return False, f"Error: {error}"
+    return True, content if isinstance(content, str) else str(content)

@@ -1,0 +1,156 @@
+"""Wiring: how a run is opened, what its options are, and how its events are made.
+
+The one place that knows which policies a conversation is composed of.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from .._kernel.cancel import CancelToken
+from .._kernel.ioloop import call_later
+from .._kernel.ops import Emit
+from .._kernel.run import Run, current_run, entered
+from ..errors import UsageError
+from ..events import TRANSIENT_TYPES, Event
+from ..human.terminal import show
+from .state import Chat
+
+__all__ = ["RunOptions", "Silenced", "chat_opened", "event", "is_watched", "options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a conversation is run: `agent.initiate_chat(..., run=RunOptions(timeout_s=60))`.
+
+    Attributes:
+        id: Names the run in its events; None for a random one.
+        timeout_s: Wall-clock seconds after which the chat ends with `stop_reason` "timeout".
+        cancel: Ends the chat with `stop_reason` "cancelled" from any thread or task.
+        sinks: Functions that get each `Event`, in order, in the thread that drives the chat.
+
+    Raises:
+        UsageError: `timeout_s` is not positive, or a sink cannot be called.
+    """
+
+    id: str | None = None
+    timeout_s: float | None = None
+    cancel: CancelToken | None = None
+    sinks: Sequence[Callable[[Event], None]] = ()
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise UsageError(
+                f"timeout_s is {self.timeout_s!r}; it must be a positive number of seconds."
+            )
+        for sink in self.sinks:
+            if not callable(sink):
+                raise UsageError(
+                    f"the sink {sink!r} cannot be called; pass a function of one Event."
+                )
+
+
+_ambient: ContextVar[RunOptions | None] = ContextVar("autogen_options", default=None)
+
+
+@contextmanager
+def options(run_options: RunOptions) -> Iterator[RunOptions]:
+    """Run every chat started inside the `with` block under `run_options`, or under its own."""
+    token = _ambient.set(run_options)
+    try:
+        yield run_options
+    finally:
+        _ambient.reset(token)
+
+
+def is_watched() -> bool:
+    """Whether anybody would see an event of the current chat."""
+    run = current_run()
+    if run is None:
+        return False
+    chat = run.scope
+    return len(run.sinks) > 1 or chat is None or not chat.silent
+
+
+def event(
+    type: str, data: dict[str, Any], *, agent: str | None = None, silent: bool = False
+) -> Emit:
+    """An op that tells whoever watches. Ask `is_watched` first."""
+    run = current_run()
+    assert run is not None, "events are emitted inside a run"
+    return Emit(_make_event(run, type, data, agent=agent, silent=silent))
+
+
+class Silenced(Event):
+    """An event that is recorded but not printed."""
+
+    __slots__ = ()
+
+
+def _make_event(
+    run: Run, type: str, data: dict[str, Any], agent: str | None = None, silent: bool = False
+) -> Event:
+    chat: Chat | None = run.scope
+    if chat is not None:
+        silent = silent or chat.silent
+    form = Silenced if silent else Event
+    return form(
+        type=type,
+        data=data,
+        run_id=run.id,
+        key=None if type in TRANSIENT_TYPES else run.next_event_key(),
+        at=time.time(),
+        chat_id=None if chat is None else chat.id,
+        agent=agent,
+        parent=chat.parent.id if chat is not None and chat.parent is not None else None,
+    )
+
+
+def _print(event: Event) -> None:
+    if type(event) is not Silenced:
+        show(event)
+
+
+@contextmanager
+def _run_opened(run_options: RunOptions | None) -> Iterator[tuple[Run, bool]]:
+    """The run for a new chat, and whether this call opened it: the current one, or a new one."""
+    around = current_run()
+    if run_options is None and around is not None:
+        yield around, False
+        return
+    wanted = run_options or _ambient.get() or RunOptions()
+    cancel = wanted.cancel if wanted.cancel is not None else CancelToken()
+    run = Run(
+        id=wanted.id or uuid.uuid4().hex,
+        sinks=(_print, *wanted.sinks),
+        cancel=cancel,
+        make_event=_make_event,
+    )
+    with ExitStack() as stack:
+        if around is not None:
+            run.scope = around.scope
+            stack.enter_context(
+                around.cancel.listen(lambda: cancel.cancel(around.cancel.reason or "cancelled"))
+            )
+        if wanted.timeout_s is not None:
+            stack.callback(call_later(wanted.timeout_s, lambda: cancel.cancel("timeout")))
+        yield run, True
+
+
+@contextmanager
+def chat_opened(
+    initiator: Any, recipient: Any, *, silent: bool, run_options: RunOptions | None = None
+) -> Iterator[tuple[Chat, bool]]:
+    """A new chat, current inside the `with` block, and whether its run was opened for it."""
+    with _run_opened(run_options) as (run, is_outermost):
+        parent: Chat | None = run.scope
+        position = run.next_position()
+        chat = Chat(f"{run.path}{position}", initiator, recipient, parent=parent, silent=silent)
+        with entered(run.branch(position, scope=chat)):
+            yield chat, is_outermost

@@ -1,0 +1,84 @@
+"""Faces: one core coroutine, its sync name `x` and its async name `a_x`; and which override wins.
+
+    _receive, receive, a_receive = faces(_receive)
+
+The core calls such a *point* by name with `point(agent, "receive")(...)`, looked up at each call,
+so that a subclass, a patched class and a patched instance all count:
+
+- not overridden: the core coroutine itself, at no cost;
+- overridden in one flavour: that one, through the driver, on both faces;
+- overridden in both: the driver's own flavour.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .drive import drive_async, drive_sync
+from .ops import Call, Place
+
+__all__ = ["faces", "is_face", "point"]
+
+
+def faces(core: Callable[..., Any]) -> tuple[Any, Any, Any]:
+    """The core coroutine function and its two public faces.
+
+    Args:
+        core: `async def _x(self, ...)`; its docstring becomes that of both faces.
+    """
+    name = core.__name__.removeprefix("_")
+
+    @functools.wraps(core)
+    def sync(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return drive_sync(core(self, *args, **kwargs))
+
+    @functools.wraps(core)
+    async def async_(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await drive_async(core(self, *args, **kwargs))
+
+    signature = inspect.signature(core)
+    prefix = core.__qualname__[: -len(core.__name__)]
+    for face, face_name in ((sync, name), (async_, f"a_{name}")):
+        face.__name__ = face_name
+        face.__qualname__ = prefix + face_name
+        vars(face).update(__core__=core, __signature__=signature)
+    return core, sync, async_
+
+
+def is_face(function: Any) -> bool:
+    """Whether `function` (bound or not) was made by `faces`."""
+    return hasattr(function, "__core__")
+
+
+def point(target: Any, name: str, place: Place = "caller") -> Callable[..., Awaitable[Any]]:
+    """What to call for the point `name` of `target`; the core awaits what the call gives.
+
+    Args:
+        target: An agent of ours, a subclass, or any object with a method of that name.
+        name: The sync name of the point.
+        place: Where a sync override may run; see `Call`.
+    """
+    sync = getattr(target, name, None)
+    async_ = getattr(target, f"a_{name}", None)
+    sync_core = getattr(sync, "__core__", None)
+    async_core = getattr(async_, "__core__", None)
+    if sync_core is not None and (async_core is sync_core or async_ is None):
+        return functools.partial(sync_core, target)
+    if sync_core is not None:
+        # Overridden in the async flavour alone, unless the subclass made the pair anew in the sync
+        # one.
+        sync = None
+    elif async_core is not None:
+        async_ = None
+    elif sync is None and async_ is None:
+        raise AttributeError(
+            f"{type(target).__name__!r} object has no method {name!r} or 'a_{name}'."
+        )
+
+    def call(*args: Any, **kwargs: Any) -> Call[Any]:
+        return Call(sync, async_, args, kwargs, place)
+
+    return call

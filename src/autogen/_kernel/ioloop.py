@@ -1,0 +1,267 @@
+"""The I/O thread: where async leaves run when the caller has no event loop to lend.
+
+Started at the first use, never before. A leaf that calls the sync face again, from the I/O thread
+itself, gets the next thread up, so that it cannot wait for itself. After a fork the child starts
+its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context, copy_context
+from typing import Any
+
+from .run import _outlet
+
+__all__ = [
+    "InFlight",
+    "Leaf",
+    "at_close",
+    "call_later",
+    "io_loop",
+    "pool",
+    "spawn_thread",
+    "start_leaf",
+]
+
+#: More than any program holds at once: a pool that runs full could wait for itself.
+_MAX_WORKERS = 4096
+#: Windows does not interrupt a wait without a limit when Ctrl-C is pressed.
+_POLL_S = 0.2 if os.name == "nt" else None
+
+
+class _IOThread:
+    """An event loop that runs in a daemon thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._run, name="autogen-io", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(2.0)
+        if not self.thread.is_alive():
+            pending = asyncio.all_tasks(self.loop)
+            for task in pending:
+                task.cancel()
+            if pending:
+                self.loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+
+class _Threads:
+    """The threads of this process; one of these lives at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.io: list[_IOThread] = []
+        self.pool: ThreadPoolExecutor | None = None
+        #: Called on its loop's thread before a loop closes, to end sessions that live on it.
+        self.closers: list[Callable[[], Awaitable[None]]] = []
+
+
+_threads = _Threads()
+
+
+def io_loop() -> asyncio.AbstractEventLoop:
+    """The loop for a leaf started from this thread."""
+    me = threading.current_thread()
+    with _threads.lock:
+        depth = next((i + 1 for i, io in enumerate(_threads.io) if io.thread is me), 0)
+        if depth == len(_threads.io):
+            _threads.io.append(_IOThread())
+        return _threads.io[depth].loop
+
+
+def pool() -> ThreadPoolExecutor:
+    """The worker threads for blocking calls; threads are made as they are needed."""
+    with _threads.lock:
+        if _threads.pool is None:
+            _threads.pool = ThreadPoolExecutor(_MAX_WORKERS, thread_name_prefix="autogen-call")
+        return _threads.pool
+
+
+class InFlight:
+    """A call made elsewhere, as the thread that waits for it sees it.
+
+    What happens to it arrives in `mail`: ("event", event) any number of times, then ("done", self).
+    """
+
+    __slots__ = ("mail",)
+
+    def __init__(self, mail: queue.SimpleQueue[tuple[str, Any]]):
+        self.mail = mail
+
+    def events(self) -> Iterator[Any]:
+        """The events of this call as they come; ends when the call is done."""
+        while True:
+            try:
+                kind, item = self.mail.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            if kind == "done":
+                return
+            yield item
+
+    def cancel(self) -> None:
+        """Ask the call to stop; it still reports ("done", self)."""
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        """What the call gave, or raise what it raised. Only after it is done."""
+        raise NotImplementedError
+
+
+class Leaf(InFlight):
+    """An async call in flight on the I/O thread.
+
+    The outcome travels as data: SystemExit raised inside a task would stop the loop's
+    `run_forever`, and every later caller would wait on a dead thread.
+    """
+
+    __slots__ = ("_cancelled", "_loop", "_task", "error", "value")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, mail: queue.SimpleQueue[tuple[str, Any]]):
+        super().__init__(mail)
+        self._loop = loop
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    async def _shell(
+        self, call: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        try:
+            self.value = await call(*args, **kwargs)
+        except BaseException as error:
+            self.error = error
+        self.mail.put(("done", self))
+
+    def _start(self, shell: Any, context: Context) -> None:
+        if self._cancelled:
+            shell.close()
+            self.error = asyncio.CancelledError()
+            self.mail.put(("done", self))
+        else:
+            self._task = self._loop.create_task(shell, context=context)
+            self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Cancelled before its first step, the shell never ran and never reported.
+        if task.cancelled() and self.error is None:
+            self.error = asyncio.CancelledError()
+            self.mail.put(("done", self))
+
+    def cancel(self) -> None:
+        def now() -> None:
+            self._cancelled = True
+            if self._task is not None:
+                self._task.cancel()
+
+        # A loop that is closed has nothing in flight any more.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(now)
+
+    def result(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def start_leaf(
+    call: Callable[..., Awaitable[Any]],
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    context: Context | None = None,
+    mail: queue.SimpleQueue[tuple[str, Any]] | None = None,
+) -> Leaf:
+    """Start an async call on the I/O thread, in a copy of the caller's context.
+
+    Args:
+        call: The function to await.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        context: Run in a copy of this context instead of the caller's.
+        mail: Where the call reports; by default a queue of its own.
+    """
+    loop = io_loop()
+    leaf = Leaf(loop, mail if mail is not None else queue.SimpleQueue())
+    inside = context.copy() if context is not None else copy_context()
+    inside.run(_outlet.set, lambda event: leaf.mail.put(("event", event)))
+    shell = leaf._shell(call, args, kwargs or {})
+    loop.call_soon_threadsafe(leaf._start, shell, inside)
+    return leaf
+
+
+def spawn_thread(context: Context, function: Callable[..., Any], *args: Any) -> Future[Any]:
+    """Call `function` in a worker thread, in `context`."""
+    return pool().submit(context.run, function, *args)
+
+
+def call_later(seconds: float, function: Callable[[], None]) -> Callable[[], None]:
+    """Call `function` on the I/O thread after `seconds`; what is returned calls it off."""
+    loop = io_loop()
+    timers: list[asyncio.TimerHandle] = []
+    is_off = False
+
+    def start() -> None:
+        if not is_off:
+            timers.append(loop.call_later(seconds, function))
+
+    def stop() -> None:
+        nonlocal is_off
+        is_off = True
+        if timers and not loop.is_closed():
+            loop.call_soon_threadsafe(timers[0].cancel)
+
+    loop.call_soon_threadsafe(start)
+    return stop
+
+
+def at_close(closer: Callable[[], Awaitable[None]]) -> None:
+    """Have `closer` awaited on each I/O loop before it ends."""
+    _threads.closers.append(closer)
+
+
+def _after_fork() -> None:
+    # The child has neither the threads nor the right to the parent's locks and sockets.
+    closers = _threads.closers
+    globals()["_threads"] = _Threads()
+    _threads.closers = closers
+
+
+def _shutdown() -> None:
+    for io in _threads.io:
+        for closer in _threads.closers:
+            done = asyncio.run_coroutine_threadsafe(_awaited(closer), io.loop)
+            try:
+                done.result(2.0)
+            except TimeoutError:
+                done.cancel()
+        io.close()
+    _threads.io.clear()
+    if _threads.pool is not None:
+        _threads.pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _awaited(closer: Callable[[], Awaitable[None]]) -> None:
+    await closer()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_shutdown)

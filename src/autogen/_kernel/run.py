@@ -1,0 +1,225 @@
+"""A run: what the steps of a conversation share while it is under way.
+
+`Run` holds identity, sinks, cancellation, the recorder, and with it the clock, ids and randomness;
+one ContextVar says which run the current code belongs to. Adapters meet it only through `transient`
+and
+`on_cancel`, both of which work (as no-ops) where no run is under way.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from .cancel import CancelToken
+from .ops import Call, Core
+
+__all__ = [
+    "Recorded",
+    "Recorder",
+    "Run",
+    "current_run",
+    "entered",
+    "new_id",
+    "now",
+    "on_cancel",
+    "random_index",
+    "step",
+    "transient",
+]
+
+T = TypeVar("T")
+
+Sink = Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The outcome of a recorded step."""
+
+    value: Any
+
+
+class Recorder(Protocol):
+    """Remembers the outcomes of steps by their position in the run."""
+
+    def replay(self, position: str, kind: str) -> Recorded | None:
+        """What the step at `position` gave before, or None if it has not run yet."""
+        ...
+
+    def record(self, position: str, kind: str, value: Any) -> None:
+        """Keep what the step gave."""
+        ...
+
+
+class Run:
+    """One run, or one branch of it.
+
+    Branches (parallel work, nested chats) share everything but `path` and their step and event
+    numbers;
+    `path` makes the positions of a branch its own.
+
+    Attributes:
+        id: Identity of the whole run.
+        path: Prefix of every position in this branch; "" for the run itself.
+        sinks: Called with each event, in order, in the thread that drives.
+        cancel: Stops the run.
+        recorder: None where nothing is recorded.
+        scope: Whatever the current chat is to the layer that opened the run.
+        make_event: Builds the event that `transient` reports.
+    """
+
+    __slots__ = (
+        "_events",
+        "_steps",
+        "cancel",
+        "id",
+        "make_event",
+        "path",
+        "recorder",
+        "scope",
+        "sinks",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        sinks: Sequence[Sink] = (),
+        cancel: CancelToken | None = None,
+        recorder: Recorder | None = None,
+        make_event: Callable[[Run, str, dict[str, Any]], Any] | None = None,
+        path: str = "",
+        scope: Any = None,
+    ):
+        self.id = id
+        self.sinks = tuple(sinks)
+        self.cancel = cancel if cancel is not None else CancelToken()
+        self.recorder = recorder
+        self.make_event = make_event
+        self.path = path
+        self.scope = scope
+        self._steps = 0
+        self._events = 0
+
+    def branch(self, name: str, *, scope: Any = None) -> Run:
+        """A branch of this run whose positions start with `name`."""
+        return Run(
+            id=self.id,
+            sinks=self.sinks,
+            cancel=self.cancel,
+            recorder=self.recorder,
+            make_event=self.make_event,
+            path=f"{self.path}{name}/",
+            scope=self.scope if scope is None else scope,
+        )
+
+    def next_position(self) -> str:
+        """The position of the next step of this branch."""
+        self._steps += 1
+        return f"{self.path}{self._steps}"
+
+    def next_event_key(self) -> str:
+        """A key for the next stored event of this branch; a replay gives the same again."""
+        self._events += 1
+        return f"{self.path}e{self._events}"
+
+    def deliver(self, event: Any) -> None:
+        """Hand `event` to every sink. An error in a sink is the caller's."""
+        for sink in self.sinks:
+            sink(event)
+
+
+_current: ContextVar[Run | None] = ContextVar("autogen_run", default=None)
+
+#: Set where a leaf runs away from the thread that drives: takes events there.
+_outlet: ContextVar[Callable[[Any], None] | None] = ContextVar("autogen_outlet", default=None)
+
+#: Set where the async driver waits for a worker thread: cancelled with that wait.
+_leaf_cancel: ContextVar[CancelToken | None] = ContextVar("autogen_leaf_cancel", default=None)
+
+
+def current_run() -> Run | None:
+    """The run that the calling code belongs to, or None."""
+    return _current.get()
+
+
+@contextmanager
+def entered(run: Run) -> Iterator[Run]:
+    """Make `run` the current one inside the `with` block."""
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
+
+
+def transient(type: str, data: dict[str, Any]) -> None:
+    """Report something that is shown but not kept (tokens, live output, progress). Any thread.
+
+    The event reaches the sinks in the thread that drives the run.
+    """
+    run = _current.get()
+    if run is None or run.make_event is None:
+        return
+    event = run.make_event(run, type, data)
+    outlet = _outlet.get()
+    if outlet is None:
+        run.deliver(event)
+    else:
+        outlet(event)
+
+
+@contextmanager
+def on_cancel(callback: Callable[[], None]) -> Iterator[None]:
+    """Call `callback` (in another thread) if the work in the `with` block is cancelled."""
+    with ExitStack() as stack:
+        run, leaf = _current.get(), _leaf_cancel.get()
+        if run is not None:
+            stack.enter_context(run.cancel.listen(callback))
+        if leaf is not None:
+            stack.enter_context(leaf.listen(callback))
+        yield
+
+
+async def step(kind: str, body: Callable[[], Core[T]]) -> T:
+    """Run `body` once and remember what it gave; a replay gives the same without running it.
+
+    Without a recorder this costs one coroutine. A step that raises is not recorded.
+    """
+    run = _current.get()
+    if run is None or run.recorder is None:
+        return await body()
+    position, recorder = run.next_position(), run.recorder
+    known = await Call(recorder.replay, None, (position, kind))
+    if known is not None:
+        value: T = known.value
+        return value
+    value = await body()
+    await Call(recorder.record, None, (position, kind, value))
+    return value
+
+
+async def now() -> float:
+    """Seconds since the epoch, recorded."""
+    return await step("clock", lambda: _quick(time.time))
+
+
+async def new_id() -> str:
+    """32 hex digits that nobody else has, recorded."""
+    return await step("id", lambda: _quick(lambda: uuid.uuid4().hex))
+
+
+async def random_index(n: int) -> int:
+    """A random whole number from 0 to n - 1, recorded."""
+    return await step("random", lambda: _quick(lambda: random.randrange(n)))
+
+
+async def _quick(function: Callable[[], T]) -> T:
+    return await Call(function, place="inline")

@@ -1,0 +1,7 @@
+"""The version, written once."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.3.0.dev0"

@@ -1,0 +1,235 @@
+"""Everything this package raises on purpose, as one tree.
+
+    AutogenError
+      UsageError (ValueError)          fix your code or configuration
+        UsageTypeError (TypeError)     a value of the wrong type
+        InvalidCarryOverType, SenderRequired, UndefinedNextAgent, AgentNameConflict
+      NoEligibleSpeaker                nobody may speak next; ends a group chat quietly
+      LimitError                       a limit you set was reached
+        RunCancelled, RunTimeout
+      ProviderError                    the model service; .retryable .status .provider
+        AuthenticationError, PermissionDenied, NotFound, BadRequest, ContextTooLong,
+        ContentFiltered, RateLimited, ServerFault, ConnectionFault, ProviderTimeout, MalformedAnswer
+      ExecutionError                   code could not be run at all (a failing script is a result)
+        NoWallError, PackageError
+      JournalError                     the record of a durable run
+
+Families say who must act. Standard library only; anybody may import it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AgentNameConflict",
+    "AuthenticationError",
+    "AutogenError",
+    "BadRequest",
+    "ConnectionFault",
+    "ContentFiltered",
+    "ContextTooLong",
+    "ExecutionError",
+    "InvalidCarryOverType",
+    "JournalError",
+    "LimitError",
+    "MalformedAnswer",
+    "NoEligibleSpeaker",
+    "NoWallError",
+    "NotFound",
+    "PackageError",
+    "PermissionDenied",
+    "ProviderError",
+    "ProviderTimeout",
+    "RateLimited",
+    "RunCancelled",
+    "RunTimeout",
+    "SenderRequired",
+    "ServerFault",
+    "UndefinedNextAgent",
+    "UsageError",
+    "UsageTypeError",
+]
+
+
+class AutogenError(Exception):
+    """The root of this tree.
+
+    An exception of any type that leaves a running chat carries the chat so far as `.chat_result`.
+    """
+
+    chat_result: Any = None
+
+
+class UsageError(AutogenError, ValueError):
+    """A value this package cannot work with; the message says what was expected."""
+
+
+class UsageTypeError(UsageError, TypeError):
+    """A value of the wrong type."""
+
+
+class LimitError(AutogenError):
+    """A limit that the caller set was reached."""
+
+
+class RunCancelled(LimitError):
+    """Somebody cancelled the run; `reason` is the `stop_reason` that the chat reports."""
+
+    def __init__(self, message: str = "The run was cancelled.", *, reason: str = "cancelled"):
+        super().__init__(message)
+        self.reason = reason
+
+
+class RunTimeout(RunCancelled, TimeoutError):
+    """The run passed its `timeout_s`."""
+
+    def __init__(self, message: str = "The run passed its time limit."):
+        super().__init__(message, reason="timeout")
+
+
+class ProviderError(AutogenError):
+    """The model service did not give a usable answer.
+
+    Attributes:
+        retryable: Whether the same request may succeed later.
+        status: The HTTP status, or None where there was no response.
+        provider: Host of the service, for people.
+        retry_after_s: Seconds the service asked us to wait, if it said so.
+        code: The provider's own error code, if it gave one.
+    """
+
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        status: int | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        retryable: bool | None = None,
+    ):
+        super().__init__(message)
+        self.provider = provider
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class AuthenticationError(ProviderError):
+    """The key was missing, wrong or expired (401)."""
+
+
+class PermissionDenied(ProviderError):
+    """The key is good but may not do this (403)."""
+
+
+class NotFound(ProviderError):
+    """No such model or path (404)."""
+
+
+class BadRequest(ProviderError):
+    """The service refused the request as it stands (400, 413, 422)."""
+
+
+class ContextTooLong(BadRequest):
+    """The messages do not fit into the model's context window."""
+
+
+class ContentFiltered(BadRequest):
+    """A content policy of the provider refused the request or the answer; never asked elsewhere."""
+
+
+class RateLimited(ProviderError):
+    """Too many requests or tokens (429)."""
+
+    retryable = True
+
+
+class ServerFault(ProviderError):
+    """The service failed on its own side (408, 409, 5xx)."""
+
+    retryable = True
+
+
+class ConnectionFault(ProviderError):
+    """The service could not be reached, or the connection broke."""
+
+    retryable = True
+
+
+class ProviderTimeout(ConnectionFault, TimeoutError):
+    """The service did not answer within the `timeout` of its config entry."""
+
+
+class MalformedAnswer(ProviderError):
+    """The service answered something that is not a completion, or stopped in the middle of one."""
+
+    retryable = True
+
+
+class ExecutionError(AutogenError):
+    """Code could not be run at all; a script that fails is a result, not an error."""
+
+
+class NoWallError(ExecutionError):
+    """No wall can stand on this machine, and running without one was not asked for."""
+
+
+class PackageError(ExecutionError):
+    """A package that the code asked for could not be installed into a layer."""
+
+
+class JournalError(AutogenError):
+    """The record of a durable run could not be read or written."""
+
+
+class AgentNameConflict(UsageError):
+    """Two agents of a group have the same name where one was looked up by it."""
+
+    def __init__(self, msg: str = "Found multiple agents with the same name.", *args: Any):
+        self.message = msg
+        super().__init__(msg, *args)
+
+
+class NoEligibleSpeaker(AutogenError):
+    """No member of the group may speak next; the chat ends with `stop_reason` "no_speaker"."""
+
+    def __init__(self, message: str = "No eligible speakers."):
+        self.message = message
+        super().__init__(message)
+
+
+class SenderRequired(UsageError):
+    """A reply trigger that names an agent was checked without a sender."""
+
+    def __init__(
+        self,
+        message: str = "A sender is required here: a trigger given as a name cannot match 'None'.",
+    ):
+        self.message = message
+        super().__init__(message)
+
+
+class InvalidCarryOverType(UsageTypeError):
+    """`carryover` was neither a string nor a list."""
+
+    def __init__(
+        self, message: str = "carryover must be a string or a list of strings or messages."
+    ):
+        self.message = message
+        super().__init__(message)
+
+
+class UndefinedNextAgent(UsageError):
+    """The next agent in order was asked for among agents that are not in the group."""
+
+    def __init__(
+        self, message: str = "None of the given agents is in the group, so nobody comes next."
+    ):
+        self.message = message
+        super().__init__(message)
