@@ -3,8 +3,8 @@
     from autogen import AssistantAgent, UserProxyAgent
 
     assistant = AssistantAgent("assistant", llm_config={"config_list": [...]})
-    user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"work_dir":
-    "coding"}) user.initiate_chat(assistant, message="Draw the share price of the year.")
+    user = UserProxyAgent("user", human_input_mode="NEVER")
+    user.initiate_chat(assistant, message="Draw the share price of the year.")
 
 Every name is imported when it is first used.
 """

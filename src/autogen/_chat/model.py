@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .._kernel.faces import point
+from .._kernel.faces import is_face, point
 from .._kernel.run import step
 from ..messages import expand_tool_responses
+from ..usage import Usage
 from .state import current_chat
 from .wiring import event, is_watched
 
@@ -46,16 +47,17 @@ async def completed_text(
     context: Any = None,
 ) -> str | dict[str, Any] | None:
     """One answer of a model, accounted: text, a message dict with calls, or None if it is empty."""
-    response = await step(
+    answered = await step(
         "model",
         lambda: _created(client, messages=messages, context=context, cache=cache, agent=agent),
     )
+    response, usages = answered
     chat = current_chat()
-    usage = getattr(response, "usage_record", None)
-    if chat is not None and usage is not None:
-        chat.account(usage)
+    if chat is not None:
+        for usage in usages:
+            chat.account(usage)
     if is_watched():
-        await event("model.answered", _facts(response, usage), agent=agent.name)
+        await event("model.answered", _facts(response, usages), agent=agent.name)
     answers = client.extract_text_or_completion_object(response)
     answer = answers[0] if answers else None
     if answer is None or isinstance(answer, str):
@@ -63,20 +65,24 @@ async def completed_text(
     return _message_of(answer)
 
 
-async def _created(client: Any, **request: Any) -> Any:
-    return await point(client, "create")(**request)
+async def _created(client: Any, **request: Any) -> tuple[Any, list[Usage]]:
+    """The response, and what each answer on the way to it used."""
+    usages: list[Usage] = []
+    # A client of somebody's own making, put in place of ours, need not know the keyword.
+    if is_face(client.create):
+        request["on_usage"] = usages.append
+    return await point(client, "create")(**request), usages
 
 
-def _facts(response: Any, usage: Any) -> dict[str, Any]:
-    facts: dict[str, Any] = {"model": getattr(response, "model", None)}
-    if usage is not None:
-        facts.update(
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cost_usd=usage.cost_usd,
-            is_cached=usage.is_cached,
-        )
-    return facts
+def _facts(response: Any, usages: list[Usage]) -> dict[str, Any]:
+    costs = [usage.cost_usd for usage in usages]
+    return {
+        "model": getattr(response, "model", None),
+        "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
+        "completion_tokens": sum(usage.completion_tokens for usage in usages),
+        "cost_usd": None if None in costs else sum(cost or 0.0 for cost in costs),
+        "is_cached": bool(usages) and usages[-1].is_cached,
+    }
 
 
 def _message_of(answer: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ The one place that knows which policies a conversation is composed of.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -105,7 +104,7 @@ def _make_event(
         data=data,
         run_id=run.id,
         key=None if type in TRANSIENT_TYPES else run.next_event_key(),
-        at=time.time(),
+        at=run.wall_time(),
         chat_id=None if chat is None else chat.id,
         agent=agent,
         parent=chat.parent.id if chat is not None and chat.parent is not None else None,

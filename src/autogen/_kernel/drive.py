@@ -377,7 +377,8 @@ async def _other(op: Any) -> Any:
         _running()
         return await _gather_async(op.cores)
     if kind is Sleep:
-        return await _cancellable(asyncio.sleep(op.seconds), _running())
+        run = _running()
+        return await _cancellable(asyncio.sleep(op.seconds), run)
     if kind is Flavour:
         return "async"
     raise _foreign(op)

@@ -130,6 +130,11 @@ class Run:
         self._events += 1
         return f"{self.path}e{self._events}"
 
+    @staticmethod
+    def wall_time() -> float:
+        """Seconds since the epoch, for the time stamp of an event; not recorded."""
+        return time.time()
+
     def deliver(self, event: Any) -> None:
         """Hand `event` to every sink. An error in a sink is the caller's."""
         for sink in self.sinks:

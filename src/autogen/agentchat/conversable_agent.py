@@ -329,7 +329,7 @@ class ConversableAgent:
                 del messages[:-n_kept]
 
     def reset(self) -> None:
-        """Forget conversations, counters, flags and usage; bring reply configs back to the start."""
+        """Forget conversations, counters, flags and usage; bring reply configs to their start."""
         self.clear_history()
         self.reset_consecutive_auto_reply_counter()
         self.stop_reply_at_receive()
