@@ -1,0 +1,86 @@
+"""Providers that speak the OpenAI wire form, by `api_type`: where they live, where their key lies.
+
+`api_type` is compared by its beginning, as AutoGen 0.2 does: "google_ai" is "google".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import UsageError, UsageTypeError
+
+__all__ = ["AZURE", "OPENAI", "PROVIDERS", "Provider", "provider"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A model service.
+
+    Attributes:
+        name: As `api_type` has it.
+        base_url: None where there is no address that serves everybody.
+        key_names: Environment variables that may hold its key, in this order.
+        needs_key: Whether it refuses calls without one.
+    """
+
+    name: str
+    base_url: str | None
+    key_names: tuple[str, ...]
+    needs_key: bool = True
+
+
+OPENAI = Provider("openai", "https://api.openai.com/v1", ("OPENAI_API_KEY",))
+AZURE = Provider("azure", None, ("AZURE_OPENAI_API_KEY",))
+
+#: Source: each provider's page on its OpenAI-compatible endpoint, read 2026-10.
+PROVIDERS = (
+    OPENAI,
+    AZURE,
+    Provider("anthropic", "https://api.anthropic.com/v1", ("ANTHROPIC_API_KEY",)),
+    Provider("cerebras", "https://api.cerebras.ai/v1", ("CEREBRAS_API_KEY",)),
+    Provider("cohere", "https://api.cohere.ai/compatibility/v1", ("COHERE_API_KEY", "CO_API_KEY")),
+    Provider("deepseek", "https://api.deepseek.com/v1", ("DEEPSEEK_API_KEY",)),
+    Provider("fireworks", "https://api.fireworks.ai/inference/v1", ("FIREWORKS_API_KEY",)),
+    Provider(
+        "google",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        ("GOOGLE_GEMINI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    ),
+    Provider("groq", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",)),
+    Provider("mistral", "https://api.mistral.ai/v1", ("MISTRAL_API_KEY",)),
+    Provider("ollama", "http://localhost:11434/v1", (), needs_key=False),
+    Provider("openrouter", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",)),
+    Provider("together", "https://api.together.xyz/v1", ("TOGETHER_API_KEY",)),
+    Provider("xai", "https://api.x.ai/v1", ("XAI_API_KEY",)),
+)
+_ALIASES = {"open_ai": OPENAI, "gemini": next(p for p in PROVIDERS if p.name == "google")}
+_BY_NAME = {p.name: p for p in PROVIDERS} | _ALIASES
+
+
+def provider(api_type: str | None, *, base_url: str | None = None) -> Provider:
+    """The provider that `api_type` names; OpenAI where it names none.
+
+    Args:
+        api_type: As in a config entry.
+        base_url: Of the same entry. With one, a provider we know no address of is served as well.
+
+    Raises:
+        UsageError: Nobody known, and no `base_url` to go to.
+    """
+    if api_type is None:
+        return OPENAI
+    if not isinstance(api_type, str):
+        raise UsageTypeError(f"api_type is {api_type!r}; it must be a string such as 'openai'.")
+    name = api_type.strip().lower()
+    found = _BY_NAME.get(name)
+    if found is None:
+        found = next((p for p in _BY_NAME.values() if name.startswith(p.name)), None)
+    if found is None and name and base_url is not None:
+        found = Provider(name, base_url, (), needs_key=False)
+    if found is None:
+        known = ", ".join(repr(p.name) for p in PROVIDERS)
+        raise UsageError(
+            f"api_type {api_type!r} is not known; use one of {known}, or give the 'base_url' of "
+            "its OpenAI-compatible endpoint and leave api_type out."
+        )
+    return found

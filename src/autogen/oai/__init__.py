@@ -1,0 +1,34 @@
+"""The model layer under its AutoGen 0.2 names."""
+
+from __future__ import annotations
+
+from .._lazy import lazy_names
+
+__all__ = [
+    "Cache",
+    "ModelClient",
+    "OpenAIWrapper",
+    "config_list_from_dotenv",
+    "config_list_from_json",
+    "config_list_from_models",
+    "config_list_gpt4_gpt35",
+    "config_list_openai_aoai",
+    "filter_config",
+    "get_config_list",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Cache": "..cache.cache",
+        "ModelClient": "..models.base",
+        "OpenAIWrapper": ".client",
+        "config_list_from_dotenv": "..config.llm",
+        "config_list_from_json": "..config.llm",
+        "config_list_from_models": "..config.llm",
+        "config_list_gpt4_gpt35": "..config.llm",
+        "config_list_openai_aoai": "..config.llm",
+        "filter_config": "..config.llm",
+        "get_config_list": "..config.llm",
+    },
+)
