@@ -1,12 +1,12 @@
-"""Build the seccomp filter of the sandbox: `python scripts/build_seccomp.py` (needs the pyseccomp package).
+"""Build the seccomp filter of the sandbox: `python scripts/build_seccomp.py` (needs pyseccomp).
 
-Writes one file of raw BPF per architecture into `src/autogen/coding/data/`. The package ships those bytes
-and only ever reads them, so libseccomp is needed where this runs and nowhere else.
+Writes one file of raw BPF per architecture into `src/autogen/coding/data/`. The package ships those
+bytes and only ever reads them, so libseccomp is needed where this runs and nowhere else.
 
-The filter allows by default and takes away what a program that computes, draws and installs packages does
-not need and what has opened ways out of containers before: kernel doors (bpf, io_uring, keyrings, perf,
-user fault handling), other processes' memory, mounts and namespaces, socket families beyond local and IP,
-raw sockets, terminal injection, and set-user-id bits.
+The filter allows by default and takes away what a program that computes, draws and installs
+packages does not need and what has opened ways out of containers before: kernel doors (bpf,
+io_uring, keyrings, perf, user fault handling), other processes' memory, mounts and namespaces,
+socket families beyond local and IP, raw sockets, terminal injection, and set-user-id bits.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ DATA = Path(__file__).resolve().parent.parent / "src" / "autogen" / "coding" / "
 ARCHITECTURES = {"x86_64": seccomp.Arch.X86_64, "aarch64": seccomp.Arch.AARCH64}
 
 REFUSED = """
-    acct add_key adjtimex bpf chroot clock_adjtime clock_settime delete_module fanotify_init finit_module
-    fsconfig fsmount fsopen fspick init_module iopl ioperm kcmp kexec_file_load kexec_load keyctl
-    lookup_dcookie mbind memfd_secret migrate_pages modify_ldt mount mount_setattr move_mount move_pages
-    name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open pidfd_getfd pivot_root
-    process_madvise process_vm_readv process_vm_writev ptrace quotactl quotactl_fd reboot request_key
-    set_mempolicy setdomainname sethostname setns settimeofday swapoff swapon syslog umount2 unshare
-    userfaultfd vhangup
+    acct add_key adjtimex bpf chroot clock_adjtime clock_settime delete_module fanotify_init
+    finit_module fsconfig fsmount fsopen fspick init_module iopl ioperm kcmp kexec_file_load
+    kexec_load keyctl lookup_dcookie mbind memfd_secret migrate_pages modify_ldt mount mount_setattr
+    move_mount move_pages name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open
+    pidfd_getfd pivot_root process_madvise process_vm_readv process_vm_writev ptrace quotactl
+    quotactl_fd reboot request_key set_mempolicy setdomainname sethostname setns settimeofday
+    swapoff swapon syslog umount2 unshare userfaultfd vhangup
 """.split()
 
-# These answer "no such call", which makes libraries take their older way; EPERM would make them give up.
-# clone3 and openat2 keep their flags in memory that a filter cannot read; clone and openat do not.
+# These answer "no such call", which makes libraries take their older way; EPERM would make them
+# give up. clone3 and openat2 keep their flags in memory that a filter cannot read; clone and openat
+# do not.
 ABSENT = ["clone3", "io_uring_enter", "io_uring_register", "io_uring_setup", "openat2"]
 
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. Source: linux/sched.h
@@ -75,9 +76,7 @@ def build(arch: seccomp.Arch) -> seccomp.SyscallFilter:
             print(f"left out {call}: {unknown}", file=sys.stderr)
 
     def masked(position: int, bits: int, wanted: int | None = None) -> seccomp.Arg:
-        return seccomp.Arg(
-            position, seccomp.MASKED_EQ, bits, bits if wanted is None else wanted
-        )
+        return seccomp.Arg(position, seccomp.MASKED_EQ, bits, bits if wanted is None else wanted)
 
     for call in REFUSED:
         refuse(call)

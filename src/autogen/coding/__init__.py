@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from .base import CodeBlock, CodeExecutor, CodeExtractor, CodeResult
-from .extract import MarkdownCodeExtractor
-from .sandbox import SandboxCommandLineCodeExecutor
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .base import CodeBlock, CodeExecutor, CodeExtractor, CodeResult
+    from .extract import MarkdownCodeExtractor
+    from .factory import CodeExecutorFactory
+    from .local import LocalCommandLineCodeExecutor
+    from .sandbox import SandboxCommandLineCodeExecutor
 
 __all__ = [
     "CodeBlock",
     "CodeExecutor",
+    "CodeExecutorFactory",
     "CodeExtractor",
     "CodeResult",
+    "LocalCommandLineCodeExecutor",
     "MarkdownCodeExtractor",
     "SandboxCommandLineCodeExecutor",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "CodeBlock": ".base",
+        "CodeExecutor": ".base",
+        "CodeExecutorFactory": ".factory",
+        "CodeExtractor": ".base",
+        "CodeResult": ".base",
+        "LocalCommandLineCodeExecutor": ".local",
+        "MarkdownCodeExtractor": ".extract",
+        "SandboxCommandLineCodeExecutor": ".sandbox",
+    },
+)

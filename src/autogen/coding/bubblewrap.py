@@ -1,8 +1,8 @@
 """Wall 1: bubblewrap namespaces and a seccomp filter around the runner; no daemon, no set-up.
 
-Builds the command line of the wall, in the variants that different machines allow, and decides by a canary
-which of them stands: a program that runs inside and looks for the ways out. Only `sandbox.py` and `walls.py`
-use this.
+Builds the command line of the wall, in the variants that different machines allow, and decides by a
+canary which of them stands: a program that runs inside and looks for the ways out. Only
+`sandbox.py` and `walls.py` use this.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ INSIDE = "/run/autogen"
 LAYER = f"{INSIDE}/layer"
 START_S = 30.0
 
-#: First id of the ranges that walls started by root run under: above what systemd hands out (its table of
-#: ids calls 0x70000000 and up unused). Each wall takes a range of its own, so limits count per wall.
+#: First id of the ranges that walls started by root run under: above what systemd hands out (its
+#: table of ids calls 0x70000000 and up unused). Each wall takes a range of its own, so limits count
+#: per wall.
 FIRST_ID = 0x70000000
 ID_RANGE = 65536
 ID_RANGES = 4096
@@ -93,15 +94,19 @@ class Variant:
     """One way to hold the wall up.
 
     Attributes:
-        mapped: As root: no user namespace, an id of its own, id-mapped mounts for the caller's folders.
-        seal: Ask bubblewrap to forbid user namespaces inside; the seccomp filter does so in any case.
+        mapped: As root: no user namespace, an id of its own, id-mapped mounts for the caller's
+            folders.
+        seal: Ask bubblewrap to forbid user namespaces inside; the seccomp filter does so in any
+            case.
     """
 
     mapped: bool
     seal: bool
 
     def __str__(self) -> str:
-        return "id-mapped" if self.mapped else ("user namespace" if self.seal else "user namespace*")
+        return (
+            "id-mapped" if self.mapped else ("user namespace" if self.seal else "user namespace*")
+        )
 
 
 _proven: dict[bool, Variant] = {}
@@ -189,9 +194,7 @@ def _advice(troubles: list[str]) -> str:
 # -- the command line -----------------------------------------------------------------------------
 
 
-def _raise_wall(
-    bwrap: str, plan: Plan, variant: Variant, waker: Waker | None
-) -> tuple[Link, int]:
+def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -> tuple[Link, int]:
     """Start the runner; the link and the uid that files it makes must have on the host."""
     owner = os.geteuid()
     argv: list[str] = []
@@ -249,8 +252,8 @@ def _seccomp_fd() -> int:
         program = data.read_bytes()
     except OSError:
         raise NoWallError(
-            f"There is no seccomp filter for {platform.machine()!r}; the sandbox runs on x86_64 and "
-            "aarch64. Use Docker, or LocalCommandLineCodeExecutor to run code without a wall."
+            f"There is no seccomp filter for {platform.machine()!r}; the sandbox runs on "
+            "x86_64 and aarch64. Use Docker, or LocalCommandLineCodeExecutor for no wall."
         ) from None
     fd = os.memfd_create("seccomp")
     os.write(fd, program)
@@ -260,7 +263,8 @@ def _seccomp_fd() -> int:
 
 def _isolation(variant: Variant, plan: Plan) -> list[str]:
     """Namespaces and privileges."""
-    # Process 1 of a process namespace cannot be killed or stopped from inside it: the runner is that.
+    # Process 1 of a process namespace cannot be killed or stopped from inside it: the runner is
+    # that.
     options = ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts"]
     options += ["--unshare-cgroup-try", "--new-session", "--die-with-parent", "--clearenv"]
     options += ["--hostname", "sandbox", "--cap-drop", "ALL"]
@@ -287,8 +291,8 @@ def _view(plan: Plan) -> list[str]:
             options += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
         elif os.path.isdir(f"/{name}"):
             options += ["--ro-bind", f"/{name}", f"/{name}"]
-    # bubblewrap hides parts of /proc only where it finds them writable; /proc/sys is writable for an owner
-    # that is root outside, whatever the id inside says, so it is bound over in every case.
+    # bubblewrap hides parts of /proc only where it finds them writable; /proc/sys is writable for
+    # an owner that is root outside, whatever the id inside says, so it is bound over in every case.
     options += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
     options += ["--dev", "/dev", *_tmpfs("/dev/shm", shared_mb)]  # noqa: S108
     options += [*_tmpfs("/tmp", plan.disk_mb), "--perms", "0755", "--dir", "/run"]  # noqa: S108
@@ -308,7 +312,7 @@ def _view(plan: Plan) -> list[str]:
         options += [*_parents(mount.inside), option, mount.host, mount.inside]
     runner = str(Path(__file__).with_name("runner.py"))
     options += ["--ro-bind", runner, f"{INSIDE}/runner.py"]
-    return [*options, "--remount-ro", "/", "--chdir", plan.work_dir]
+    return [*options, "--remount-ro", "/", "--chdir", "/"]
 
 
 def _tmpfs(path: str, size_mb: int) -> list[str]:
@@ -332,13 +336,14 @@ def _mounts(plan: Plan) -> Iterable[Mount]:
     yield from plan.mounts
 
 
-# -- what the runner is told ------------------------------------------------------------------------
+# -- what the runner is told
+# ------------------------------------------------------------------------
 
 
 def _setup(plan: Plan) -> dict[str, Any]:
     source = Path(__file__).with_name("pip_shim.py").read_text(encoding="utf-8")
     program = plan.interpreter.executable
-    command = "#!/bin/sh\nexec {} -m {} \"$@\"\n"
+    command = '#!/bin/sh\nexec {} -m {} "$@"\n'
     files: dict[str, tuple[str, int]] = {
         f"{INSIDE}/lib/pip/__init__.py": (source, 0o644),
         f"{INSIDE}/lib/pip/__main__.py": ("from . import main\nraise SystemExit(main())\n", 0o644),
@@ -397,7 +402,10 @@ def namespace():
         raise OSError
 def raw():
     socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
-status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)
+lines = open("/proc/self/status").read().splitlines()
+status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+sets = [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")]
+spaces = ("pid", "ipc", "uts", "mnt", "net")
 open(mark, "x").close()
 print(json.dumps({
     "reads the host": can(lambda: open(bait).close()),
@@ -406,13 +414,13 @@ print(json.dumps({
     "writes /": can(lambda: os.mkdir("/autogen-canary")),
     "makes namespaces": can(namespace),
     "opens raw sockets": can(raw),
-    "has capabilities": any(int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")),
+    "has capabilities": any(sets),
     "can gain privileges": status["NoNewPrivs"] != "1",
     "has no system call filter": status["Seccomp"] != "2",
     "is root": os.getuid() == 0,
     "sees the environment of the host": "AUTOGEN_CANARY" in os.environ,
     "sees other processes": len([name for name in os.listdir("/proc") if name.isdigit()]) > 2,
-    "shares namespaces": sorted(os.readlink(f"/proc/self/ns/{name}") for name in ("pid", "ipc", "uts", "mnt", "net")),
+    "shares namespaces": [os.readlink(f"/proc/self/ns/{name}") for name in spaces],
 }))
 """
 

@@ -1,6 +1,7 @@
-"""What every command line executor does with blocks: name, save, run, stop at the first failure, collect files.
+"""What every command line executor does with blocks: name, save, run, collect files.
 
-`CommandLineExecutor` is the flow; an adapter adds how one saved file is run. No process is started here.
+`CommandLineExecutor` is the flow; an adapter adds how one saved file is run. No process is started
+here.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class CommandLineExecutor:
     Args:
         timeout: Seconds that one block may take.
         work_dir: Folder for code and results; created if missing, its parent must exist.
-        execution_policies: Language to whether its blocks are run (True) or only saved (False); merged
-            over `DEFAULT_EXECUTION_POLICY`.
+        execution_policies: Language to whether its blocks are run (True) or only saved (False);
+            merged over `DEFAULT_EXECUTION_POLICY`.
     """
 
     DEFAULT_EXECUTION_POLICY: ClassVar[dict[str, bool]] = DEFAULT_EXECUTION_POLICY
@@ -82,8 +83,8 @@ class CommandLineExecutor:
         """Run the blocks in order, stopping at the first that fails.
 
         Returns:
-            The exit code of the last block that ran, the output of all, the first file saved, and the files
-            that the code left in the work_dir.
+            The exit code of the last block that ran, the output of all, the first file saved, and
+            the files that the code left in the work_dir.
 
         Raises:
             UsageError: There are no blocks.
@@ -123,7 +124,8 @@ class CommandLineExecutor:
         language = canonical_language(block.language)
         if language not in self.execution_policies:
             return Ran(1, self._unknown_language(language))
-        # A shell takes the carriage return of a message written on Windows for part of each command.
+        # A shell takes the carriage return of a message written on Windows for part of each
+        # command.
         code = block.code.replace("\r\n", "\n")
         if refusal := self._refuse(language, code):
             return Ran(1, refusal)
@@ -156,6 +158,9 @@ class CommandLineExecutor:
             yield
         finally:
             self._turn.release()
+
+    def stop(self) -> None:
+        """End what is kept running between blocks, if anything is."""
 
     # -- what an adapter adds ----------------------------------------------------------------------
 

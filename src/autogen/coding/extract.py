@@ -42,8 +42,8 @@ def extract_code(
         detect_single_line_code: Also take `code` in single backticks.
 
     Returns:
-        In order; language `""` where none was written. Without any block: `[("unknown", text)]`, or `[]` in
-        single line mode.
+        In order; language `""` where none was written. Without any block:
+        `[("unknown", text)]`, or `[]` in single line mode.
     """
     text = _text_of(text)
     if not detect_single_line_code:
@@ -61,9 +61,7 @@ def extract_code(
 def _text_of(message: str | list[dict[str, Any]] | None) -> str:
     if isinstance(message, str):
         return message
-    texts = (
-        part.get("text") for part in message or [] if isinstance(part, dict)
-    )
+    texts = (part.get("text") for part in message or [])
     return "\n".join(text for text in texts if isinstance(text, str))
 
 

@@ -35,8 +35,8 @@ class Interpreter:
 def running_interpreter() -> Interpreter:
     """The interpreter this program runs on, with the packages it can import by name.
 
-    Of a virtual environment only its packages are shown: next to them people keep activation scripts with
-    keys in them.
+    Of a virtual environment only its packages are shown: next to them people keep activation
+    scripts with keys in them.
     """
     base_executable = os.path.realpath(sys.executable)
     folders: list[str] = []

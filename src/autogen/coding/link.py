@@ -1,7 +1,7 @@
 """The host's end of the frames that `runner.py` speaks.
 
-Every byte that comes out of a wall is treated as hostile: frames have bounded sizes, kinds and order, and a
-runner that breaks the rules is lost: killed by whoever holds the link, and replaced.
+Every byte that comes out of a wall is treated as hostile: frames have bounded sizes, kinds and
+order, and a runner that breaks the rules is lost: killed by whoever holds the link, and replaced.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Outcome:
 
     Attributes:
         code: Exit code; negative for the signal that ended it.
-        reason: None if it ended by itself, else "timeout", "memory", "processes", "disk", "files", "killed".
+        reason: None if it ended by itself, else the limit that it passed ("timeout", "memory",
+            "processes", "disk", "files"), "killed", or "fork" if it could not begin.
         seconds: Wall time inside.
     """
 
@@ -176,11 +177,11 @@ class Link:
     ) -> Outcome:
         """Run one block and wait for its end.
 
-        `ask` answers what the block asks of the host, in a thread of its own; `on_ask` is told before, in
-        the calling thread.
+        `ask` answers what the block asks of the host, in a thread of its own; `on_ask` is told
+        before, in the calling thread.
 
-        Ends it early when `waker` fires. Any exception from `on_output`, and KeyboardInterrupt, kills the
-        block before it goes on.
+        Ends it early when `waker` fires. Any exception from `on_output`, and KeyboardInterrupt,
+        kills the block before it goes on.
 
         Raises:
             RunnerLost: The runner is gone or not to be trusted any more.
@@ -341,7 +342,7 @@ class Link:
 
 
 class _Errands:
-    """What blocks ask the host to do, done one after the other away from the thread that listens."""
+    """What blocks ask the host to do, done one by one, away from the thread that listens."""
 
     def __init__(self, ask: Ask, tell: Callable[[dict[str, Any]], None], waker: Waker):
         self._ask = ask

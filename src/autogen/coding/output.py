@@ -19,15 +19,15 @@ UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 def clean_text(text: str) -> str:
     """`text` without colours, and with other control characters and lone surrogates spelled out.
 
-    A terminal obeys escape sequences, JSON and databases refuse NUL and lone surrogates, and all of this may
-    come from code that a model wrote.
+    A terminal obeys escape sequences, JSON and databases refuse NUL and lone surrogates, and all of
+    this may come from code that a model wrote.
     """
     text = COLOURS.sub("", text).replace("\r\n", "\n")
     return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Decoder:
-    """UTF-8 as it arrives in pieces; bytes that are none become `\\xNN`."""
+    r"""UTF-8 as it arrives in pieces; bytes that are none become `\xNN`."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -73,7 +73,7 @@ class BoundedOutput:
 
 
 def exit_status(code: int) -> tuple[int, str]:
-    """The exit code as a shell gives it, and a line about the signal that ended the process, if one did."""
+    """The exit code as a shell gives it, and a line about the signal that ended the process."""
     if code >= 0:
         return code, ""
     try:

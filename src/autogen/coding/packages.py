@@ -1,9 +1,9 @@
-"""Packages for code behind a wall: installed by the host into read-only layers, cached by what is in them.
+"""Packages for code behind a wall: installed by the host into read-only layers, and cached.
 
-A layer is a folder of unpacked wheels for one interpreter and one set of requirements. It is made once per
-machine and user, under a lock, and renamed into place when it is complete; whoever wants the same set again
-uses the folder, offline too. Requests come from code inside: only names with versions are taken, never
-addresses, paths or options.
+A layer is a folder of unpacked wheels for one interpreter and one set of requirements. It is made
+once per machine and user, under a lock, and renamed into place when it is complete; whoever wants
+the same set again uses the folder, offline too. Requests come from code inside: only names with
+versions are taken, never addresses, paths or options.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
 from ..errors import PackageError
 from .interpreter import Interpreter, running_interpreter
 
@@ -72,7 +73,7 @@ def parse_requirement(text: str) -> Requirement:
     found = REQUIREMENT.fullmatch(text.strip()) if len(text) < 600 else None
     if found is None:
         raise PackageError(
-            f"{text[:100]!r} is not the name of a package; addresses, paths and options are not taken."
+            f"{text[:100]!r} is not the name of a package; addresses and paths are not taken."
         )
     name = re.sub(r"[-_.]+", "-", found["name"]).lower()
     clean = re.sub(r"\s+", " ", text.strip())
@@ -101,8 +102,8 @@ def layers_dir() -> Path:
 class Layers:
     """The packages of one executor: what it asked for so far, as one layer that grows.
 
-    A later request makes a new layer for everything asked for so far, resolved together as one installation
-    would be; files of an older layer stay where they are.
+    A later request makes a new layer for everything asked for so far, resolved together as one
+    installation would be; files of an older layer stay where they are.
     """
 
     def __init__(self, interpreter: Interpreter | None = None):
@@ -123,10 +124,12 @@ class Layers:
         """Make a layer with `requirements` beside what is there.
 
         Returns:
-            The layer, or None if the interpreter has everything already; and a line per requirement that it has.
+            The layer, or None if the interpreter has everything already; and a line per requirement
+            that it has.
 
         Raises:
-            PackageError: A requirement is not a name, or cannot be installed; the message is for the model.
+            PackageError: A requirement is not a name, or cannot be installed; the message is for
+                the model.
         """
         if len(requirements) > MOST_REQUIREMENTS or len(constraints) > MOST_REQUIREMENTS:
             raise PackageError(f"More than {MOST_REQUIREMENTS} packages at once are not installed.")
@@ -145,7 +148,11 @@ class Layers:
             return self.current, satisfied
         wanted = {**self._wanted, **{one.name: one for one in new}}
         bounds = {**self._constraints, **{one.name: one for one in limits}}
-        layer = self._layer(wanted.values(), bounds.values(), present, pre, stop)
+        try:
+            layer = self._layer(wanted.values(), bounds.values(), present, pre, stop)
+        except PackageError as error:
+            names = ", ".join(one.text for one in new)
+            raise PackageError(f"Could not install {names}: {error}") from error.__cause__
         self._wanted, self._constraints, self.current = wanted, bounds, layer
         return layer, satisfied
 
@@ -160,8 +167,11 @@ class Layers:
         texts = sorted(one.text for one in wanted)
         names = {one.name for one in wanted}
         limits = sorted(one.text for one in bounds)
-        # Packages of the interpreter keep their versions where that works: both are imported side by side.
-        keep = [f"{name}=={version}" for name, version in sorted(present.items()) if name not in names]
+        # Packages of the interpreter keep their versions where that works: both are imported side
+        # by side.
+        keep = [
+            f"{name}=={version}" for name, version in sorted(present.items()) if name not in names
+        ]
         root = layers_dir()
         key = _key(self._interpreter, texts, limits, keep, pre)
         folder = root / key
@@ -187,6 +197,7 @@ class Layers:
             lists.mkdir()
             (lists / "wanted.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
             target = making / "layer"
+            trouble: str | None = ""
             for bounds in ([*limits, *keep], limits):
                 (lists / "bounds.txt").write_text("\n".join(bounds) + "\n", encoding="utf-8")
                 trouble = _uv_install(self._interpreter, target, lists, pre, stop)
@@ -196,7 +207,7 @@ class Layers:
                 if "no solution found" not in trouble.lower():
                     break
             if trouble is not None:
-                raise PackageError(_readable(trouble, texts))
+                raise PackageError(_readable(trouble))
             target.chmod(0o755)
             target.rename(folder)
         finally:
@@ -275,7 +286,12 @@ def _uv_install(
     argv += ["--python", interpreter.executable, "--target", str(target)]
     # Wheels only: building from source would run a stranger's code on the host.
     argv += ["--only-binary", ":all:", "--compile-bytecode", "--link-mode", "hardlink"]
-    argv += ["--requirements", str(lists / "wanted.txt"), "--constraints", str(lists / "bounds.txt")]
+    argv += [
+        "--requirements",
+        str(lists / "wanted.txt"),
+        "--constraints",
+        str(lists / "bounds.txt"),
+    ]
     argv += ["--prerelease", "allow"] if pre else []
     options, changes = pip_settings()
     environment = {**os.environ, **changes}
@@ -294,6 +310,7 @@ def _uv_install(
     except OSError as error:
         return f"uv could not be started: {error}"
     deadline_s = time.monotonic() + INSTALL_S
+    said = b""
     try:
         while True:
             try:
@@ -325,9 +342,9 @@ def _uv() -> str:
 
 @lru_cache(maxsize=1)
 def pip_settings() -> tuple[list[str], dict[str, str]]:
-    """What pip is configured to on this machine, as options and variables for uv, which reads none of it.
+    """What pip is configured to on this machine, as options and variables for uv.
 
-    Nothing is translated where uv has index settings of its own.
+    uv reads none of that. Nothing is translated where uv has index settings of its own.
     """
     if any(name.startswith("UV_") and "INDEX" in name for name in os.environ):
         return [], {}
@@ -353,7 +370,8 @@ def pip_settings() -> tuple[list[str], dict[str, str]]:
     for url in extra:
         options += ["--extra-index-url", url]
     if extra:
-        # pip takes the best version of all indexes; uv by default stops at the first that has the name.
+        # pip takes the best version of all indexes; uv by default stops at the first that has the
+        # name.
         options += ["--index-strategy", "unsafe-best-match"]
     for place in settings.get("find-links", "").split():
         options += ["--find-links", place]
@@ -368,7 +386,7 @@ def pip_settings() -> tuple[list[str], dict[str, str]]:
 
 
 def _pip_files() -> list[Path]:
-    """pip's configuration files, weakest first. Source: pip documentation, "Configuration files"."""
+    """pip's configuration files, weakest first. Source: pip's user guide, "Configuration"."""
     home = Path.home()
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     files = [
@@ -382,7 +400,7 @@ def _pip_files() -> list[Path]:
     return [*files, Path(own)] if own else files
 
 
-def _readable(said: str, texts: list[str]) -> str:
+def _readable(said: str) -> str:
     """uv's message for the model: without colours and hints about uv itself."""
     lines = [re.sub(r"^[\s×╰─▶├│·-]+", "", line).strip() for line in said.splitlines()]
     kept = [
@@ -390,15 +408,15 @@ def _readable(said: str, texts: list[str]) -> str:
         for line in lines
         if line and not line.startswith(("hint:", "warning:", "help:", "Using Python", "Caused by"))
     ]
-    text = " ".join(kept)[:1200] or "uv said nothing"
+    text = " ".join(kept)[:1200].removeprefix("error: ") or "uv said nothing"
     lowered = said.lower()
     if "no wheels" in lowered or "only-binary" in lowered or "no-build" in lowered:
         text += (
-            " (Only ready-made wheels are installed, and there is none of it for this Python and system; "
-            "use another package or version.)"
+            " (Only ready-made wheels are installed, and there is none of it for this Python "
+            "and system; use another package or version.)"
         )
     elif "not found in the package registry" in lowered:
         text += " (Is the name right? The name to install can differ from the name to import.)"
     elif any(word in lowered for word in ("dns", "connect", "timed out", "could not be reached")):
         text += " (The package index cannot be reached from this machine.)"
-    return f"Could not install {', '.join(texts)}: {text}"
+    return text

@@ -1,7 +1,8 @@
-"""What answers to `pip` and `uv pip` inside a wall: asks the host for packages and prints its answer.
+"""What answers to `pip` and `uv pip` inside a wall: it asks the host for packages.
 
-The runner lays this file out as the package `pip`. It runs among hostile code and is no part of the wall: the
-host checks every request as if code had written it by hand, which it may have. Standard library only.
+The runner lays this file out as the package `pip`. It runs among hostile code and is no part of the
+wall: the host checks every request as if code had written it by hand, which it may have. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -47,6 +49,8 @@ class Refused(Exception):
 def main(args: Sequence[str] | None = None) -> int:
     """`pip ARGS`; the exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
+    if args is None:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     command = next((word for word in arguments if not word.startswith("-")), "")
     if "--version" in arguments or "-V" in arguments:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -81,7 +85,7 @@ def uv(args: Sequence[str] | None = None) -> int:
         return main(arguments[1:])
     if arguments[:1] == ["add"]:
         return main(["install", *arguments[1:]])
-    if arguments[:2] == ["run", "python"] or arguments[:1] == ["run"] and len(arguments) > 1:
+    if arguments[:1] == ["run"] and len(arguments) > 1:
         program = arguments[1:]
         if program[0].endswith(".py"):
             program = [sys.executable, *program]
@@ -89,7 +93,9 @@ def uv(args: Sequence[str] | None = None) -> int:
     if "--version" in arguments:
         print("uv of the sandbox")
         return 0
-    print("ERROR: of uv, only `uv pip`, `uv add` and `uv run` work in the sandbox.", file=sys.stderr)
+    print(
+        "ERROR: of uv, only `uv pip`, `uv add` and `uv run` work in the sandbox.", file=sys.stderr
+    )
     return 1
 
 
@@ -193,7 +199,7 @@ def ask(request: dict[str, object]) -> dict[str, object]:
 
 def show_all(*, columns: bool, as_json: bool) -> int:
     """`pip list` and `pip freeze`."""
-    found = {}
+    found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"]
         if name:

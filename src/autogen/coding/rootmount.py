@@ -1,10 +1,11 @@
-"""Started as root in front of bubblewrap: mounts folders so that their owner's files belong to another id.
+"""Started as root in front of bubblewrap: shows folders as if another id owned them.
 
     python -I -S rootmount.py BASE COUNT FOLDER... -- PROGRAM ARGUMENTS...
 
-Behind an id-mapped mount the code runs under an id that means nothing on this machine, and still its files
-land in the folder as the owner's. The mounts live in a mount namespace of this process and end with it.
-Standard library only; nothing imports this file. Source: mount_setattr(2), "ID-mapped mounts".
+Behind an id-mapped mount the code runs under an id that means nothing on this machine, and still
+its files land in the folder as the owner's. The mounts live in a mount namespace of this process
+and end with it. Standard library only; nothing imports this file. Source:
+mount_setattr(2), "ID-mapped mounts".
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ libc.syscall.restype = ctypes.c_long
 
 
 def check(result: int, what: str) -> int:
+    """`result`, unless it says that a system call failed: then the end, with a word why."""
     if result < 0:
         number = ctypes.get_errno()
         sys.exit(f"rootmount: {what}: {os.strerror(number)}")
@@ -76,6 +78,7 @@ def map_ids(folder: str, namespace: int) -> None:
 
 
 def main() -> None:
+    """Mount and become the program."""
     cut = sys.argv.index("--")
     base, count, *folders = sys.argv[1:cut]
     namespace = user_namespace(int(base), int(count))

@@ -1,9 +1,9 @@
 """The one program inside every wall: runs code blocks for the host that started it.
 
-A single file of standard library, started as `python -I runner.py` with the wall already around it. It
-forks a child per block from its warm interpreter, applies limits, streams output, and kills whatever a
-block leaves behind. It talks to the host in frames over stdin and stdout; the host trusts none of them.
-Nothing imports this file; `link.py` is the other end.
+A single file of standard library, started as `python -I runner.py` with the wall already around it.
+It forks a child per block from its warm interpreter, applies limits, streams output, and kills
+whatever a block leaves behind. It talks to the host in frames over stdin and stdout; the host
+trusts none of them. Nothing imports this file; `link.py` is the other end.
 
 A frame is a 5-byte header (`>IB`: length of the body, kind) and the body, JSON except for OUT.
 
@@ -12,10 +12,12 @@ A frame is a 5-byte header (`>IB`: length of the body, kind) and the body, JSON 
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import ctypes
 import errno
 import gc
+import importlib.machinery
 import json
 import linecache
 import os
@@ -26,7 +28,6 @@ import signal
 import socket
 import struct
 import sys
-import sysconfig
 import time
 import types
 from collections import deque
@@ -41,14 +42,17 @@ ASK_BYTES = 65536
 TICK_S = 0.05
 DISK_TICK_S = 0.25
 MOST_FILES = 100_000
-#: Where a block finds the packages that were installed for it. `bubblewrap.py` puts it on the import path.
+#: Where a block finds the packages that were installed for it. `bubblewrap.py` puts it on the
+#: import path.
 LAYER = "/run/autogen/layer"
-# Room above the memory limit for address space that is mapped but never touched, such as thread stacks.
+# Room above the memory limit for address space that is mapped but never touched, such as thread
+# stacks.
 DATA_SLACK_BYTES = 512 << 20
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
-_prctl = ctypes.CDLL(None).prctl
+_libc = ctypes.CDLL(None)
+_prctl = _libc.prctl
 
 
 class Frames:
@@ -90,7 +94,7 @@ class Frames:
 
 
 class Output:
-    """What a block wrote: the head goes out as it comes, the tail is kept, the middle is counted."""
+    """What a block wrote: the head goes out at once, the tail is kept, the rest counted."""
 
     def __init__(self, frames: Frames, *, keep_bytes: int) -> None:
         self.frames = frames
@@ -100,6 +104,7 @@ class Output:
         self.left_out_bytes = 0
 
     def add(self, data: bytes) -> None:
+        """Take what was read from the block."""
         if self.head_left:
             self.frames.send(OUT, data[: self.head_left])
             data, taken = data[self.head_left :], len(data[: self.head_left])
@@ -126,7 +131,7 @@ class Output:
 
 
 class Watch:
-    """Looks at what the processes of a block use, where rlimits count only one process at a time."""
+    """Looks at what all processes of a block use; rlimits count only one at a time."""
 
     def __init__(self, limits: dict[str, int], folder: str) -> None:
         self.memory_bytes = limits["memory_bytes"]
@@ -142,11 +147,11 @@ class Watch:
         pids = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
         if len(pids) > self.processes:
             return "processes"
-        # Resident pages count a shared page once per process: cheap, never too low, so it only decides
-        # whether the exact figure is worth asking for.
-        if sum(map(self._resident, pids)) > self.memory_bytes:
-            if sum(map(self._own, pids)) > self.memory_bytes:
-                return "memory"
+        # Resident pages count a shared page once per process: cheap, never too low, so it only
+        # decides whether the exact figure is worth asking for.
+        looks_like_it = sum(map(self._resident, pids)) > self.memory_bytes
+        if looks_like_it and sum(map(self._own, pids)) > self.memory_bytes:
+            return "memory"
         return self._disk()
 
     def _resident(self, pid: str) -> int:
@@ -182,7 +187,8 @@ class Watch:
         free = self._free()
         too_big = self.before[0] - free[0] > self.disk_bytes
         too_many = self.before[1] - free[1] > MOST_FILES
-        # Free space says cheaply that somebody wrote a lot; only then is the folder itself measured.
+        # Free space says cheaply that somebody wrote a lot; only then is the folder itself
+        # measured.
         if too_big or too_many:
             size_bytes, files = folder_use(self.folder, deadline_s=now + 1)
             if too_big and size_bytes > self.disk_bytes:
@@ -221,8 +227,11 @@ class Runner:
         self.asks: socket.socket | None = None
         self.callers: dict[int, socket.socket] = {}
         self.next_ask = 0
+        #: The fork that stands by: its pid, the pipe of its output, the pipe for its orders.
+        self.waiting: tuple[int, int, int] | None = None
 
     def serve(self) -> None:
+        """Do what the host says, until it hangs up; in the fork that is a block, until its end."""
         _prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # A change of user id on the way in clears the signal that bubblewrap asked for.
@@ -240,16 +249,15 @@ class Runner:
                 if kind == SETUP:
                     self.set_up(body)
                 elif kind == RUN:
-                    code = self.run(body)
-                    if code is not None:
-                        sys.exit(code)
+                    self.run(body)
 
     def set_up(self, setup: dict[str, Any]) -> None:
         """Lay out the files the host hands in and say who is here."""
         self.limits = setup["limits"]
         os.environ.clear()
         os.environ.update(setup["env"])
-        self.link_layer(setup.get("layer"))
+        # Python remembers of a path that it is missing, so an empty layer stands in for none.
+        self.link_layer(setup["layer"] or make_folder(os.path.join(setup["home"], "..", "none")))
         for path, (text, mode) in setup["files"].items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:
@@ -265,6 +273,8 @@ class Runner:
             self.asks.listen(16)
         self.path = [*setup["path_first"], *self.path]
         self.path += [entry for entry in setup["path_last"] if entry not in self.path]
+        # The first compilation in a process builds the types of the syntax tree: half a block's time.
+        compile("0", "first", "exec")
         gc.collect()
         gc.freeze()
         self.frames.tell(
@@ -272,10 +282,11 @@ class Runner:
             pid=os.getpid(),
             uid=os.getuid(),
             version=".".join(map(str, sys.version_info[:3])),
-            platform=sysconfig.get_platform(),
-            abi=sysconfig.get_config_var("SOABI") or "",
+            platform=f"{sys.platform}-{os.uname().machine}",
+            abi=importlib.machinery.EXTENSION_SUFFIXES[0],
             executable=sys.executable,
         )
+        self.stand_by()
 
     def write_passwd(self, folder: str, home: str) -> None:
         """Give the id that this wall runs under a name; /etc links here."""
@@ -290,23 +301,16 @@ class Runner:
 
     # -- one block ---------------------------------------------------------------------------------
 
-    def run(self, job: dict[str, Any]) -> int | None:
-        """Run one block and report it. Returns an exit code in the child that ran Python, else None."""
-        reader, writer = os.pipe()
+    def run(self, job: dict[str, Any]) -> None:
+        """Run one block and report it."""
+        started_s = time.monotonic()
         watch = Watch(self.limits, job["cwd"])
         output = Output(self.frames, keep_bytes=job["keep_bytes"])
-        started_s = time.monotonic()
         try:
-            child = os.fork()
-        except OSError as error:
-            os.close(reader)
-            os.close(writer)
-            self.frames.tell(EXIT, code=1, reason="fork", detail=str(error), seconds=0.0, left_out=0)
-            return None
-        if child == 0:
-            return self.become(job, writer)
-        os.close(writer)
-        os.set_blocking(reader, False)
+            child, reader = self.send_off(job)
+        except OSError:
+            self.frames.tell(EXIT, code=1, reason="fork", seconds=0.0, left_out=0)
+            return
         reason = self.attend(child, reader, output, watch, started_s + job["timeout_s"])
         status = self.clear(child)
         while data := read_some(reader):
@@ -320,7 +324,43 @@ class Runner:
             seconds=round(time.monotonic() - started_s, 6),
             left_out=left_out,
         )
-        return None
+        self.stand_by()
+
+    def stand_by(self) -> None:
+        """Fork the next block ahead of time, so that forking is not part of anybody's wait."""
+        reader, writer = os.pipe()
+        orders, order = os.pipe()
+        try:
+            child = os.fork()
+        except OSError:
+            for fd in (reader, writer, orders, order):
+                os.close(fd)
+            return
+        if child == 0:
+            self.become(writer, orders)
+        os.close(writer)
+        os.close(orders)
+        os.set_blocking(reader, False)
+        self.waiting = (child, reader, order)
+
+    def send_off(self, job: dict[str, Any]) -> tuple[int, int]:
+        """Start the block in the fork that stands by; its pid and the pipe of its output."""
+        for _ in range(2):
+            if self.waiting is None:
+                self.stand_by()
+            if self.waiting is None:
+                break
+            child, reader, order = self.waiting
+            self.waiting = None
+            try:
+                with os.fdopen(order, "wb") as file:
+                    file.write(json.dumps(job).encode())
+            except OSError:
+                # It is gone, out of memory perhaps: the next one is fresh.
+                os.close(reader)
+                continue
+            return child, reader
+        raise OSError(errno.EAGAIN, "no process can be started")
 
     def attend(
         self, child: int, reader: int, output: Output, watch: Watch, deadline_s: float
@@ -442,6 +482,7 @@ class Runner:
             os.rename(LAYER + ".new", LAYER)
 
     def answer(self, body: dict[str, Any]) -> None:
+        """Hand the host's answer to whoever asked."""
         try:
             self.link_layer(body["answer"].get("layer"))
         except OSError as error:
@@ -457,8 +498,8 @@ class Runner:
 
     # -- the child ---------------------------------------------------------------------------------
 
-    def become(self, job: dict[str, Any], writer: int) -> int:
-        """Turn this fork into the block. Returns the exit code of a Python block."""
+    def become(self, writer: int, orders: int) -> NoReturn:
+        """Turn this fork into a block, as soon as there is one."""
         try:
             os.setsid()
             os.dup2(writer, 1)
@@ -466,18 +507,25 @@ class Runner:
             for open_socket in (self.asks, *self.callers.values()):
                 if open_socket:
                     open_socket.detach()
-            os.closerange(3, 1 << 20)
+            os.dup2(orders, 3)
+            os.closerange(4, 1 << 20)
             self.limit()
-            _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            data = b""
+            while part := os.read(3, CHUNK_BYTES):
+                data += part
+            os.close(3)
+            job = json.loads(data)
+            _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
             os.chdir(job["cwd"])
             if job["kind"] == "python":
-                return run_python(job["file"], job["name"], self.path, job["out_of_memory"])
+                run_python(job["file"], job["name"], self.path, job["out_of_memory"])
+            replace(job["argv"])
         except BaseException as error:
-            leave(f"the block could not be started: {error}", 126)
-        replace(job["argv"])
+            leave(f"The block could not be started: {error}", 126)
 
     def limit(self) -> None:
+        """Put the limits on this process that the kernel keeps per process."""
         memory = self.limits["memory_bytes"] + DATA_SLACK_BYTES
         for kind, value in (
             (resource.RLIMIT_DATA, memory),
@@ -504,6 +552,7 @@ def read_some(reader: int) -> bytes | None:
 
 
 def kill(pid: int) -> None:
+    """Kill a process, or a group, or everything, if it is there and may be."""
     try:
         os.kill(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -523,6 +572,13 @@ def children() -> list[int]:
             if int(parent) == os.getpid():
                 found.append(int(name))
     return found
+
+
+def make_folder(path: str) -> str:
+    """`path`, which is a folder afterwards."""
+    path = os.path.normpath(path)
+    os.makedirs(path, exist_ok=True)
+    return path
 
 
 def leave(text: str, code: int) -> NoReturn:
@@ -546,19 +602,18 @@ def replace(argv: list[str]) -> NoReturn:
 # -- Python blocks ---------------------------------------------------------------------------------
 
 
-def run_python(file: str, name: str, path: list[str], out_of_memory: str) -> int:
-    """Run `file` as `python name` would, in this very interpreter; the exit code.
+def run_python(file: str, name: str, path: list[str], out_of_memory: str) -> NoReturn:
+    """Run `file` as `python name` would, in this very interpreter, and end.
 
     `out_of_memory` is what to say below the traceback of a MemoryError that nobody caught.
     """
-    gc.enable()
+    preloaded = frozenset(sys.modules)
     module = types.ModuleType("__main__")
     module.__file__ = file
     module.__builtins__ = builtins  # type: ignore[attr-defined]
     sys.modules["__main__"] = module
     sys.argv = [name]
     sys.path[:] = [os.path.dirname(file), *path]
-    sys.path_importer_cache.clear()
     try:
         with open(file, "rb") as source_file:
             source = source_file.read()
@@ -567,15 +622,46 @@ def run_python(file: str, name: str, path: list[str], out_of_memory: str) -> int
         linecache.cache[name] = (len(source), None, lines, name)
         code = compile_block(source, name)
         exec(code, module.__dict__)
+        status = 0
     except SystemExit as end:
-        return exit_code(end)
+        status = exit_code(end)
     except BaseException as error:
-        return report(error, out_of_memory)
-    return 0
+        status = report(error, out_of_memory)
+    finish(module, preloaded)
+    os._exit(status)
+
+
+def finish(module: types.ModuleType, preloaded: frozenset[str]) -> None:
+    """Do what the interpreter does at its end and a program can notice.
+
+    Waits for threads, runs exit handlers, and lets go of what the block's modules hold, so that
+    files are flushed. Taking the whole interpreter apart as well would cost more than most blocks
+    do.
+    """
+    try:
+        if threading := sys.modules.get("threading"):
+            threading._shutdown()
+        atexit._run_exitfuncs()
+        folder = sys.path[0]
+        for name in [name for name in sys.modules if name not in preloaded]:
+            found = sys.modules.pop(name)
+            if str(getattr(found, "__file__", None)).startswith(folder):
+                vars(found).clear()
+        module.__dict__.clear()
+        gc.collect()
+    except BaseException as error:
+        report(error, "")
+    for stream in {sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__}:
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except Exception:
+            continue
+    # Libraries written in C have buffers of their own.
+    _libc.fflush(None)
 
 
 def compile_block(source: bytes, name: str) -> types.CodeType:
-    """The code of a block; lines for the shell, as notebooks have them, are taken where Python fails."""
+    """The code of a block; where Python fails, `!commands` of a notebook are taken too."""
     try:
         return compile(source, name, "exec", dont_inherit=True)
     except SyntaxError:
@@ -590,6 +676,7 @@ def compile_block(source: bytes, name: str) -> types.CodeType:
 
 
 def shell_line(found: re.Match[bytes]) -> bytes:
+    """A line of a notebook as Python; other magics than those that install do nothing."""
     command = found[2].rstrip().decode("utf-8", "surrogateescape")
     if found[0].lstrip()[:1] == b"%" and not command.startswith(("pip ", "uv ", "conda ")):
         return found[1] + b"pass"
@@ -598,6 +685,7 @@ def shell_line(found: re.Match[bytes]) -> bytes:
 
 
 def exit_code(end: SystemExit) -> int:
+    """The exit code that `sys.exit` was called with."""
     if end.code is None:
         return 0
     if isinstance(end.code, int):

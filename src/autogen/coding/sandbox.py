@@ -25,24 +25,26 @@ __all__ = ["SandboxCommandLineCodeExecutor"]
 Wall = Literal["auto", "bubblewrap", "landlock"]
 
 NO_PACKAGES = (
-    "Packages cannot be installed: the network is switched off here (network='none'). Use what is installed "
-    "(`pip list`), or have the executor made with network='public' or packages=[...]."
+    "Packages cannot be installed: the network is switched off here (network='none'). Use what is "
+    "installed (`pip list`), or have the executor made with network='public' or packages=[...]."
 )
 
 
 class SandboxCommandLineCodeExecutor(CommandLineExecutor):
     """Runs code blocks in a sandbox: they see their work_dir, a read-only Python, and nothing else.
 
-    Nothing is started or probed at construction. The first block starts a wall with a warm interpreter in
-    it, which later blocks share until `stop()`; each block is a process of its own there and is killed with
-    everything it started when it ends. Files in the work_dir belong to the owner of that folder. Use it as a
-    context manager, or let it stop by itself when it is garbage or the program ends.
+    Nothing is started or probed at construction. The first block starts a wall with a warm
+    interpreter in it, which later blocks share until `stop()`; each block is a process of its own
+    there and is killed with everything it started when it ends. Files in the work_dir belong to the
+    owner of that folder. Use it as a context manager, or let it stop by itself when it is garbage
+    or the program ends.
 
     Args:
         timeout: Seconds that one block may take; installing packages does not count.
         work_dir: The one folder that the code can write to for good, at the same path inside.
-        network: "public" and a list of host patterns let the code install packages and, for the time
-            being, nothing else; "none" refuses packages too; "host" shares the network of this machine.
+        network: "public" and a list of host patterns let the code install packages and, for the
+            time being, reach nothing else; "none" refuses packages too; "host" shares the network
+            of this machine.
         packages: Requirements to install before the first block.
         env: Variables the code sees. Nothing else of this program's environment is handed in.
         mounts: Further files and folders: host path to path inside (read-only), or to
@@ -75,7 +77,7 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
             raise UsageError(f"wall {wall!r} is not known; use 'auto', 'bubblewrap' or 'landlock'.")
         if isinstance(network, str) and network not in ("public", "none", "host"):
             raise UsageError(
-                f"network {network!r} is not known; use 'public', 'none', 'host' or a list of hosts."
+                f"network {network!r} is not known; use 'public', 'none', 'host' or a list."
             )
         for name, value, least in (
             ("memory_mb", memory_mb, 64),

@@ -1,8 +1,8 @@
 """Starting the program that holds a wall.
 
-Linux kills a child that asked to die with its parent when the *thread* that started it ends. Walls are
-started by whatever worker thread runs the first block and must outlive it, so one thread that lives as long
-as the process starts them all.
+Linux kills a child that asked to die with its parent when the *thread* that started it ends. Walls
+are started by whatever worker thread runs the first block and must outlive it, so one thread that
+lives as long as the process starts them all.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Spawner:
             argv, options, started = self.orders.get()
             try:
                 started.set_result(subprocess.Popen(argv, **options))
-            except Exception as error:  # noqa: BLE001 - raised again where the program was asked for
+            except Exception as error:  # noqa: BLE001 - raised again in spawn()
                 started.set_exception(error)
 
 

@@ -1,7 +1,8 @@
 """Files into and out of a work_dir that hostile code can write to at the same time.
 
-Code files go in through `write`, which follows no link on the way; artifacts come out through `Snapshot`,
-which reads regular files only, through the descriptors it checked. Nothing here runs code.
+Code files go in through `write`, which follows no link on the way; artifacts come out through
+`Snapshot`, which reads regular files only, through the descriptors it checked. Nothing here runs
+code.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ MOST_SECONDS = 2.0
 
 OUTSIDE = "Filename is not in the workspace"
 
-# On systems without these flags (Windows) there is no wall either, and the code is the caller's own choice.
+# On systems without these flags (Windows) there is no wall either, and the code is the caller's own
+# choice.
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 FOLDER = getattr(os, "O_DIRECTORY", 0)
 NO_BLOCK = getattr(os, "O_NONBLOCK", 0)
@@ -71,8 +73,8 @@ def safe_name(name: str) -> tuple[str, ...] | None:
 def write(work_dir: Path, name: str, text: str) -> Path:
     """Save `text` as `name` below `work_dir`, creating folders on the way, and return its path.
 
-    A name may be absolute if it lies in the work_dir. Links are not followed: one in the place of a folder
-    refuses, one in the place of the file is replaced by the file.
+    A name may be absolute if it lies in the work_dir. Links are not followed: one in the place of a
+    folder refuses, one in the place of the file is replaced by the file.
 
     Raises:
         ValueError: The name leads out of the work_dir.
@@ -117,9 +119,11 @@ def write(work_dir: Path, name: str, text: str) -> Path:
 
 
 def _replace(folder: int, name: str, data: bytes) -> None:
-    """Put a new file in the place of `name`, whatever lies there: an old one may be linked elsewhere."""
+    """Put a new file in the place of `name`, whatever lies there; the old one may be linked."""
     temporary = f".{secrets.token_hex(8)}.tmp"
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o644, dir_fd=folder)
+    file = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o644, dir_fd=folder
+    )
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(data)
@@ -208,7 +212,7 @@ class Snapshot:
             return
 
     def _collect(self, name: str, path: Path) -> Artifact | None:
-        """Read one file for its digest; None if it is not, or no more, a regular file in the folder."""
+        """Read one file for its digest; None if it is no regular file in the folder (any more)."""
         try:
             # A name that is no text cannot travel in JSON.
             name.encode("utf-8")
@@ -240,7 +244,7 @@ class Snapshot:
         )
 
     def _open(self, name: str) -> int:
-        """Open a file below the root one folder at a time, so that no link on the way is followed."""
+        """Open a file below the root one folder at a time, following no link on the way."""
         flags = os.O_RDONLY | NO_FOLLOW | NO_BLOCK | getattr(os, "O_BINARY", 0)
         if not HAS_DIR_FD:
             return os.open(self._root / name, flags)

@@ -1,0 +1,162 @@
+"""The executor behind a `code_execution_config` that names none: chosen when code first runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import NoWallError, UsageError
+from . import workspace
+from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
+from .commandline import CommandLineExecutor
+from .extract import MarkdownCodeExtractor
+from .names import executor_class
+
+__all__ = ["LegacyExecutor", "docker_wish"]
+
+TRUE, FALSE = ("1", "true", "yes", "t"), ("0", "false", "no", "f")
+WALL_KEYS = ("network", "packages", "env", "mounts", "memory_mb", "processes", "disk_mb")
+DEFAULT_TIMEOUT_S = 600
+
+UseDocker = bool | str | Sequence[str] | None
+
+_warned = threading.Event()
+
+
+def docker_wish(value: UseDocker = None) -> UseDocker:
+    """`use_docker` as given, else what `AUTOGEN_USE_DOCKER` says.
+
+    Raises:
+        UsageError: The variable holds something else than a truth value or `none`.
+    """
+    if value is not None:
+        return value
+    said = os.environ.get("AUTOGEN_USE_DOCKER", "none").strip().lower()
+    if said in TRUE:
+        return True
+    if said in FALSE:
+        return False
+    if said in ("", "none"):
+        return None
+    raise UsageError(
+        f"AUTOGEN_USE_DOCKER is {said!r}; expected one of {', '.join((*TRUE, *FALSE))} or none."
+    )
+
+
+class LegacyExecutor:
+    """Runs blocks behind the strongest wall that `use_docker` allows, chosen at the first block.
+
+    Args:
+        config: The keys of a 0.2 `code_execution_config` without an executor, and those of the
+            sandbox.
+    """
+
+    def __init__(self, config: Mapping[str, Any]):
+        known = {"work_dir", "use_docker", "timeout", "last_n_messages", "require_wall", *WALL_KEYS}
+        if unknown := sorted(set(config) - known):
+            raise UsageError(
+                f"code_execution_config has unknown keys {unknown}; known are {sorted(known)}."
+            )
+        timeout = config.get("timeout", DEFAULT_TIMEOUT_S)
+        self._timeout = DEFAULT_TIMEOUT_S if timeout is None else timeout
+        if self._timeout < 1:
+            raise UsageError(f"timeout {timeout!r} is too short; it must be at least 1 second.")
+        self._work_dir = Path(config.get("work_dir") or "coding")
+        self._use_docker: UseDocker = config.get("use_docker")
+        self._require_wall = config.get("require_wall")
+        self._wall_options = {key: config[key] for key in WALL_KEYS if key in config}
+        self._chosen: CommandLineExecutor | None = None
+        docker_wish(self._use_docker)
+
+    @property
+    def timeout(self) -> int:
+        """Seconds that one block may take."""
+        return int(self._timeout)
+
+    @property
+    def work_dir(self) -> Path:
+        """The folder that code is saved to and runs in."""
+        return self._work_dir
+
+    @property
+    def code_extractor(self) -> CodeExtractor:
+        """Takes fenced blocks of Markdown."""
+        return MarkdownCodeExtractor()
+
+    def execute_code_blocks(self, code_blocks: list[CodeBlock]) -> CommandLineCodeResult:
+        """Run the blocks in order, stopping at the first that fails.
+
+        Raises:
+            NoWallError: No wall that was asked for stands here.
+        """
+        if self._chosen is None:
+            self._work_dir.parent.mkdir(parents=True, exist_ok=True)
+            workspace.prepare(self._work_dir)
+            self._chosen = self._choose()
+        try:
+            return self._chosen.execute_code_blocks(code_blocks)
+        except NoWallError as error:
+            self._chosen, reason = None, error
+        self._chosen = self._without_bubblewrap(reason)
+        return self._chosen.execute_code_blocks(code_blocks)
+
+    def restart(self) -> None:
+        """Begin anew."""
+        self.stop()
+
+    def stop(self) -> None:
+        """End what runs; the next block starts it again."""
+        if self._chosen is not None:
+            self._chosen.stop()
+
+    def _choose(self) -> CommandLineExecutor:
+        wish = docker_wish(self._use_docker)
+        if wish is not None and wish is not False:
+            raise NoWallError(
+                f"use_docker={wish!r} asks for Docker, which this version cannot run code in yet. "
+                "Leave use_docker out for the sandbox (bubblewrap), or say use_docker=False."
+            )
+        return self._make("commandline-sandbox", **self._wall_options)
+
+    def _make(self, name: str, **options: Any) -> CommandLineExecutor:
+        made: CommandLineExecutor = executor_class(name)(
+            timeout=self._timeout, work_dir=self._work_dir, **options
+        )
+        return made
+
+    def _without_bubblewrap(self, reason: NoWallError) -> CommandLineExecutor:
+        """What runs the code where bubblewrap does not stand."""
+        wish = docker_wish(self._use_docker)
+        if wish is not False or self._wall_required():
+            way_out = (
+                "use_docker=False runs code without a wall, but a wall is required here "
+                "(AUTOGEN_REQUIRE_WALL or require_wall)."
+                if self._wall_required()
+                else 'To run code without a wall: code_execution_config={"use_docker": False}.'
+            )
+            raise NoWallError(
+                f"Code is not run, because no wall stands here. {reason} Landlock and Docker are "
+                f"not built into this version yet. {way_out}"
+            ) from reason
+        if not _warned.is_set():
+            _warned.set()
+            warnings.warn(
+                "No sandbox stands on this machine, so code runs directly on it, as "
+                f"use_docker=False allows. {_short(str(reason))}",
+                stacklevel=4,
+            )
+        return self._make("commandline-local", env=self._wall_options.get("env"))
+
+    def _wall_required(self) -> bool:
+        if self._require_wall is not None:
+            return bool(self._require_wall)
+        return os.environ.get("AUTOGEN_REQUIRE_WALL", "").strip().lower() in TRUE
+
+
+def _short(text: str) -> str:
+    return text.partition(". ")[0] + "." if shutil.which("bwrap") else text

@@ -1,0 +1,77 @@
+"""Which walls stand on this machine, why the others do not, and what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import AutogenError
+from .bubblewrap import Plan, start_wall
+from .link import RunnerLost
+from .packages import layers_dir
+
+__all__ = ["WallReport", "probe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WallReport:
+    """What a probe found out about one wall.
+
+    Attributes:
+        name: "bubblewrap", "landlock" or "docker".
+        ok: Whether code was seen to run behind it, unable to get out.
+        why: What stands in the way; for a wall that stands, what held it.
+        remedy: What to do about it; empty for a wall that stands.
+    """
+
+    name: str
+    ok: bool
+    why: str
+    remedy: str
+
+
+def probe() -> list[WallReport]:
+    """Try every wall by running a canary behind it; takes a fraction of a second each."""
+    return [_bubblewrap(), *_absent()]
+
+
+def _bubblewrap() -> WallReport:
+    with tempfile.TemporaryDirectory(prefix="autogen-probe-") as folder:
+        try:
+            plan = Plan(
+                work_dir=str(Path(folder).resolve()),
+                layers_dir=str(layers_dir()),
+                layer=None,
+                host_network=False,
+                memory_mb=256,
+                processes=32,
+                disk_mb=64,
+                env={},
+            )
+            link = start_wall(plan)
+        except (AutogenError, RunnerLost, OSError) as error:
+            missing = shutil.which("bwrap") is None
+            remedy = (
+                "apt-get install bubblewrap"
+                if missing
+                else "allow user namespaces, or run where they are allowed"
+            )
+            return WallReport(name="bubblewrap", ok=False, why=str(error), remedy=remedy)
+        uid = link.hello.get("uid")
+        link.kill()
+    why = f"namespaces, seccomp and limits hold; code runs as id {uid} inside"
+    return WallReport(name="bubblewrap", ok=True, why=why, remedy="")
+
+
+def _absent() -> list[WallReport]:
+    return [
+        WallReport(
+            name=name,
+            ok=False,
+            why="not built into this version yet",
+            remedy="use bubblewrap",
+        )
+        for name in ("landlock", "docker")
+    ]
