@@ -132,8 +132,8 @@ def config_list_from_json(
         path = os.path.join(file_location or "", env_or_file)
         if not os.path.isfile(path):
             raise FileNotFoundError(
-                f"There is neither an environment variable {env_or_file!r} nor a file {path!r}; put "
-                "the config list (a JSON list of dicts) into one of them."
+                f"There is neither an environment variable {env_or_file!r} nor a file {path!r}; "
+                "put the config list (a JSON list of dicts) into one of them."
             )
         source = f"the file {path!r}"
         text = Path(path).read_text(encoding="utf-8")

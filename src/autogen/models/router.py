@@ -22,6 +22,7 @@ from ..config.secrets import redact
 from ..errors import AutogenError, ContentFiltered, ProviderError, ProviderTimeout, UsageError
 from ..usage import Ledger, Usage
 from .base import ChatCompletion, CompletionUsage, ModelRequest, ModelTransport
+from .hiding import should_hide_tools
 from .prices import cost_usd, warn_unpriced
 from .records import Answered, from_record, is_record, record_of
 
@@ -416,6 +417,9 @@ def _request(params: dict[str, Any]) -> ModelRequest:
             )
         messages = [{"role": "user", "content": prompt}]
     stream = bool(params.pop("stream", False))
+    hide_tools = params.pop("hide_tools", None)
+    if hide_tools is not None and should_hide_tools(messages, params.get("tools"), hide_tools):
+        del params["tools"]
     # None means "not set", and a service refuses an empty list of tools.
     options = {
         k: v for k, v in params.items() if v is not None and (v or k not in ("tools", "functions"))
@@ -471,10 +475,9 @@ def _used(entry: Entry, response: Any) -> tuple[Usage | None, float | None]:
 def _used_by_client(entry: Entry, response: Any) -> tuple[Usage | None, float | None]:
     """The client's own words, except where the entry has a `price`."""
     client, price = entry.client, entry.price
-    cost: float | None = None
-    if price is None and (cost := client.cost(response)) is not None:
-        # `get_usage` of most clients reads it from there.
-        response.cost = cost
+    cost: float | None = client.cost(response) if price is None else None
+    # `get_usage` of most clients reads it from there.
+    response.cost = cost or 0.0
     said = client.usage(response)
     if said is None:
         return None, cost

@@ -53,8 +53,6 @@ class OpenAIWrapper:
     extra_kwargs: ClassVar[set[str]] = set(OWN_OPTIONS | {"api_type", "api_version"})
     openai_kwargs: ClassVar[set[str]] = set(CLIENT_OPTIONS - {"api_type", "api_version"})
 
-    __slots__ = ("__dict__", "__weakref__", "_router")
-
     def __init__(
         self, *, config_list: Sequence[Mapping[str, Any]] | None = None, **base: Any
     ) -> None:
