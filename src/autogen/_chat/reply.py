@@ -33,6 +33,9 @@ BUILT_IN = (
     "generate_oai_reply",
 )
 
+#: Built-ins that a subclass may override; both of their faces stand in the list.
+_POINTS = (*BUILT_IN, "run_chat")
+
 
 def entry(
     trigger: Any,
@@ -223,6 +226,8 @@ async def _asked(
     if core is not None:
         done.add(core)
         name = function.__name__.removeprefix("a_")
+        if row["ignore_async_in_sync_chat"] and name not in _POINTS and await Flavour() == "sync":
+            return False, None
         if getattr(type(agent), name, None) is not None:
             asked = point(agent, name)(messages=messages, sender=sender, config=config)
         else:

@@ -1,4 +1,4 @@
-"""Sending and receiving: both agents keep a copy, whoever watches is told, a reply is asked for."""
+"""Sending and receiving: both keep a copy, whoever watches is told, a reply is asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .hooks import before_send
 from .state import Chat, current_chat
 from .wiring import chat_opened, event, is_watched
 
-__all__ = ["converse", "deliver", "receive", "send"]
+__all__ = ["NESTED_MAX_MESSAGES", "converse", "deliver", "receive", "reply_of", "send"]
+
+#: Where a chat that runs inside another ends, so that no reply takes forever.
+NESTED_MAX_MESSAGES = 1000
 
 
 async def send(
@@ -121,6 +124,10 @@ async def converse(chat: Chat, silent: bool | None) -> None:
     """
     was_empty = False
     while chat.mailbox:
+        if chat.parent is not None and chat.n_messages >= NESTED_MAX_MESSAGES:
+            chat.mailbox.clear()
+            chat.stop_reason = "max_turns"
+            return
         agent, other = chat.mailbox.popleft()
         reply = await reply_of(chat, agent, other)
         if reply is None:
@@ -138,7 +145,8 @@ async def reply_of(chat: Chat, agent: Any, other: Any) -> Any:
     chat.note = None
     reply = await point(agent, "generate_reply")(messages=agent.chat_messages[other], sender=other)
     if reply is None:
-        chat.stop_reason = chat.note or "no_reply"
+        note: str | None = chat.note
+        chat.stop_reason = "no_reply" if note is None else note
     return reply
 
 

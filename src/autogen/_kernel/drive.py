@@ -131,7 +131,7 @@ def _answer(op: Any) -> Any:
         return None
     if kind is Gather:
         _running()
-        return _gather(op.cores)
+        return _gather(op)
     if kind is Sleep:
         return _pause(op.seconds)
     if kind is Flavour:
@@ -288,34 +288,44 @@ class _Branch:
         return partial(self.core.send, value)
 
 
-def _gather(cores: list[Core[Any]]) -> list[Any]:
+def _gather(op: Gather) -> list[Any]:
     """Interleave the branches in this thread; their leaves overlap elsewhere."""
     parent = _current.get()
     name = parent.next_position() if parent is not None else ""
     mail: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-    branches = [_Branch(core, parent, f"{name}.{i}") for i, core in enumerate(cores)]
+    branches = [_Branch(core, parent, f"{name}.{i}") for i, core in enumerate(op.cores)]
     token = parent.cancel if parent is not None else CancelToken()
+    waiting_for = [set(ones) for ones in op.after]
+    in_flight: dict[int, int] = {}
 
     def cancel_leaves() -> None:
         for branch in branches:
             if branch.leaf is not None:
                 branch.leaf.cancel()
 
+    def go_on(i: int, resume: Callable[[], Any]) -> None:
+        """Advance branch i, and then those that waited for it."""
+        if not branches[i].advance(mail, resume):
+            in_flight[id(branches[i].leaf)] = i
+            return
+        for k, ones in enumerate(waiting_for):
+            if i in ones:
+                ones.discard(i)
+                if not ones:
+                    go_on(k, partial(branches[k].core.send, None))
+
     try:
         with token.listen(cancel_leaves):
-            waiting = sum(
-                not branch.advance(mail, partial(branch.core.send, None)) for branch in branches
-            )
-            by_leaf = {}
-            while waiting:
-                by_leaf.update({id(b.leaf): b for b in branches if b.leaf is not None})
+            for i in [i for i, ones in enumerate(op.after) if not ones]:
+                go_on(i, partial(branches[i].core.send, None))
+            while in_flight:
                 kind, item = mail.get()
                 if kind == "event":
                     assert parent is not None
                     _deliver(parent, item)
-                    continue
-                branch = by_leaf.pop(id(item))
-                waiting -= branch.advance(mail, branch.outcome())
+                else:
+                    i = in_flight.pop(id(item))
+                    go_on(i, branches[i].outcome())
     except BaseException:
         cancel_leaves()
         raise
@@ -375,7 +385,7 @@ async def _other(op: Any) -> Any:
     kind = type(op)
     if kind is Gather:
         _running()
-        return await _gather_async(op.cores)
+        return await _gather_async(op)
     if kind is Sleep:
         run = _running()
         return await _cancellable(asyncio.sleep(op.seconds), run)
@@ -427,28 +437,43 @@ def _post(loop: asyncio.AbstractEventLoop, run: Run, event: Any) -> None:
     loop.call_soon_threadsafe(run.deliver, event)
 
 
-async def _gather_async(cores: list[Core[Any]]) -> list[Any]:
-    parent = _current.get()
+async def _gather_async(op: Gather) -> list[Any]:
+    parent, loop = _current.get(), asyncio.get_running_loop()
     name = parent.next_position() if parent is not None else ""
-    tasks = []
-    for i, core in enumerate(cores):
+    waiting_for = [set(ones) for ones in op.after]
+    tasks: dict[asyncio.Task[Any], int] = {}
+
+    def start(i: int) -> None:
         context = copy_context()
         if parent is not None:
             context.run(_current.set, parent.branch(f"{name}.{i}"))
-        tasks.append(asyncio.get_running_loop().create_task(drive_async(core), context=context))
+        tasks[loop.create_task(drive_async(op.cores[i]), context=context)] = i
+
     try:
-        done, _ = (
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION) if tasks else ((), ())
-        )
-        for task in tasks:
-            if task in done and (error := task.exception()) is not None:
-                raise error
-        return [task.result() for task in tasks]
+        for i in [i for i, ones in enumerate(op.after) if not ones]:
+            start(i)
+        pending = set(tasks)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in sorted(done, key=tasks.__getitem__):
+                if (error := task.exception()) is not None:
+                    raise error
+            ended = {tasks[task] for task in done}
+            for k, ones in enumerate(waiting_for):
+                if ones & ended:
+                    ones -= ended
+                    if not ones:
+                        start(k)
+            pending |= {task for task in tasks if not task.done()}
+        results = {i: task.result() for task, i in tasks.items()}
+        return [results.get(i) for i in range(len(op.cores))]
     finally:
         left = [task for task in tasks if not task.done()]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        for core in op.cores:
+            core.close()
 
 
 async def iter_async(core: Core[T], outbox: asyncio.Queue[Any]) -> AsyncIterator[Any]:

@@ -7,7 +7,7 @@ event loop and no clock of its own, and one body serves every face. The driver r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 __all__ = ["Call", "Core", "Emit", "Flavour", "Gather", "Op", "Place", "Sleep"]
@@ -87,12 +87,16 @@ class Gather(Op[list[Any]]):
 
     Each branch numbers its steps in a block of its own, so that what is recorded does not depend on
     who was faster. The first error stops the other branches and is raised.
+
+    `after[i]` holds the indices of the branches that must have ended before branch i starts; they
+    must not go round in a circle. By default all start at once.
     """
 
-    __slots__ = ("cores",)
+    __slots__ = ("after", "cores")
 
-    def __init__(self, cores: Sequence[Core[Any]]):
+    def __init__(self, cores: Sequence[Core[Any]], after: Sequence[Collection[int]] | None = None):
         self.cores = list(cores)
+        self.after = [set(ones) for ones in after] if after is not None else [set() for _ in cores]
 
 
 class Flavour(Op[Literal["sync", "async"]]):

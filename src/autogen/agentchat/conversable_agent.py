@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
 from collections import defaultdict
@@ -10,12 +11,13 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from .. import coding
 from .._chat import code as code_steps
-from .._chat import human, model, opening, reply, send, tools
+from .._chat import human, model, nested, opening, reply, send, sequence, tools
 from .._chat.hooks import HOOK_NAMES, is_misplaced
 from .._chat.loop import initiate_chat
 from .._chat.state import ChatResult
 from .._chat.termination import LAST_LINE, DefaultTermination
 from .._chat.wiring import RunOptions
+from .._kernel.drive import drive_async
 from .._kernel.faces import faces
 from ..config.llm import parse_llm_config
 from ..errors import UsageError
@@ -25,7 +27,7 @@ from ..messages import History, Message, message_dict, stored
 from ..oai.client import OpenAIWrapper
 from .agent import Agent
 
-__all__ = ["ConversableAgent"]
+__all__ = ["ConversableAgent", "plain_method"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,7 +36,7 @@ _MODES = ("ALWAYS", "TERMINATE", "NEVER")
 _UNSET: Any = object()
 
 
-def _plain(method: F) -> F:
+def plain_method(method: F) -> F:
     """Mark a `_x` method that 0.2 programs override; the core asks whether somebody did."""
     method.__plain__ = True  # type: ignore[attr-defined]
     return method
@@ -95,6 +97,7 @@ class ConversableAgent:
     _hooks: dict[str, list[Callable[..., Any]]] | None = None
     _legacy_executor: Any = None
     _client: Any = _UNSET
+    _finished_chats: Any = ()
     _default_termination: ClassVar[DefaultTermination] = LAST_LINE
 
     def __init__(
@@ -344,6 +347,7 @@ class ConversableAgent:
     def _message_to_dict(message: Any) -> dict[str, Any]:
         return message_dict(message)
 
+    @plain_method
     def _append_oai_message(
         self, message: Any, role: str, conversation_id: Any, is_sending: bool
     ) -> bool:
@@ -364,7 +368,7 @@ class ConversableAgent:
             history.append(kept)
         return True
 
-    @_plain
+    @plain_method
     def _process_received_message(self, message: Any, sender: Any, silent: bool | None) -> None:
         """Keep and show a received message; for subclasses that override it and call `super()`."""
         if not self._append_oai_message(message, "user", sender, is_sending=False):
@@ -372,7 +376,7 @@ class ConversableAgent:
         if not silent:
             self._print_received_message(message, sender)
 
-    @_plain
+    @plain_method
     def _print_received_message(self, message: Any, sender: Any) -> None:
         """Print a received message; for subclasses that override it and call `super()`."""
         stream = IOStream.get_default()
@@ -722,7 +726,7 @@ class ConversableAgent:
     # -------------------------------------------------------------------------------------------
     # chats
 
-    @_plain
+    @plain_method
     def _prepare_chat(
         self,
         recipient: Any,
@@ -808,6 +812,103 @@ class ConversableAgent:
         )
 
     _initiate_chat, initiate_chat, a_initiate_chat = faces(_initiate_chat)
+
+    async def _initiate_chats(self, chat_queue: list[dict[str, Any]]) -> list[ChatResult]:
+        """Chats of this agent one after the other, each hearing what the earlier ones came to.
+
+        Args:
+            chat_queue: The arguments of `initiate_chat` each, with `recipient`; `sender` is this
+                agent unless given. `finished_chat_indexes_to_exclude_from_carryover` leaves results
+                out.
+
+        Returns:
+            The results in order. Also kept for `get_chat_results`.
+
+        Raises:
+            AssertionError: An entry has no recipient.
+        """
+        queue = [{"sender": self, **entry} for entry in chat_queue]
+        results = await sequence.initiate_chats(queue)
+        self._finished_chats = results
+        return results
+
+    _initiate_chats, initiate_chats, _ = faces(_initiate_chats)
+
+    async def a_initiate_chats(self, chat_queue: list[dict[str, Any]]) -> dict[int, ChatResult]:
+        """Chats side by side, each as soon as its prerequisites have ended; results by `chat_id`.
+
+        Args:
+            chat_queue: As for `initiate_chats`, with a `chat_id` each and `prerequisites`, a list
+                of the ids to wait for, whose summaries alone a chat hears.
+
+        Returns:
+            The results by id. Also kept for `get_chat_results`.
+
+        Raises:
+            UsageError: An id or a prerequisite can't work.
+        """
+        queue = [{"sender": self, **entry} for entry in chat_queue]
+        results = await drive_async(sequence.initiate_chats_by_id(queue))
+        self._finished_chats = results
+        return results
+
+    def get_chat_results(self, chat_index: int | None = None) -> Any:
+        """The results of the last `initiate_chats`, or one of them."""
+        results: Any = self._finished_chats
+        return results if chat_index is None else results[chat_index]
+
+    def register_nested_chats(
+        self,
+        chat_queue: list[dict[str, Any]],
+        trigger: Any,
+        reply_func_from_nested_chats: str | Callable[..., Any] = "summary_from_nested_chats",
+        position: int = 2,
+        use_async: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Answer senders that `trigger` matches by talking with others first.
+
+        Args:
+            chat_queue: As for `initiate_chats`. The first entry without a `message` passes on the
+                message to answer; a function as `message` is called with (recipient, messages,
+                sender, config). `carry_history`, "all" or a number, puts the conversation so far
+                before the message.
+            trigger: As for `register_reply`.
+            reply_func_from_nested_chats: "summary_from_nested_chats", or a function of (chat_queue,
+                recipient, messages, sender, config) that gives (is_final, reply).
+            position: Where in the chain.
+            use_async: True runs the chats side by side, in async chats only; otherwise they run one
+                after the other, in async chats too.
+            **kwargs: `config`, `reset_config`, `ignore_async_in_sync_chat` of `register_reply`.
+
+        Raises:
+            UsageError: The function can't be called or is of the wrong kind, or an entry has no
+                chat_id although `use_async` asks for one.
+        """
+        own: Callable[..., Any] | None = None
+        if reply_func_from_nested_chats != "summary_from_nested_chats":
+            if not callable(reply_func_from_nested_chats):
+                raise UsageError(
+                    f"reply_func_from_nested_chats is {reply_func_from_nested_chats!r}; it must be "
+                    "'summary_from_nested_chats' or a function."
+                )
+            own = reply_func_from_nested_chats
+            if use_async and not inspect.iscoroutinefunction(own):
+                raise UsageError(
+                    "with use_async=True reply_func_from_nested_chats must be a coroutine function."
+                )
+        nested.check_queue(chat_queue, use_async=use_async)
+        is_async = bool(use_async) or inspect.iscoroutinefunction(own)
+        core = nested.nested_reply(chat_queue, own, use_async=is_async)
+        _, sync, async_ = faces(core)
+        self.register_reply(
+            trigger,
+            async_ if is_async else sync,
+            position,
+            kwargs.get("config"),
+            kwargs.get("reset_config"),
+            ignore_async_in_sync_chat=is_async or kwargs.get("ignore_async_in_sync_chat", False),
+        )
 
     # -------------------------------------------------------------------------------------------
     # usage

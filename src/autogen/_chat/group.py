@@ -1,0 +1,295 @@
+"""A group chat: one speaks, everybody hears it, somebody is chosen to speak next.
+
+What was said is stored twice, once as its speaker and once as the others see it, and every list of
+every member points to one of the two. So a message costs the same in a group of four and of
+sixty-four.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .._kernel.faces import is_face, point
+from ..errors import NoEligibleSpeaker, UsageError
+from ..human.stream import IOStream
+from ..messages import History, Message, stored
+from .send import deliver
+from .state import Chat, current_chat
+from .termination import is_termination
+from .wiring import event, is_watched
+
+__all__ = ["clear_agents_history", "resume", "run_chat"]
+
+logger = logging.getLogger("autogen")
+
+
+async def run_chat(
+    manager: Any, messages: Sequence[dict[str, Any]] | None, sender: Any, group: Any
+) -> tuple[bool, None]:
+    """Let the group talk about the newest message until it stops; the manager answers nothing."""
+    messages = manager.chat_messages[sender] if messages is None else messages
+    message, speaker = messages[-1], sender
+    chat = current_chat()
+    assert chat is not None, "a reply is made inside a chat"
+    silent = chat.silent or bool(manager.silent)
+    if group.send_introductions:
+        await _introduce(chat, manager, group)
+    caches = [(agent, getattr(agent, "client_cache", None)) for agent in group.agents]
+    for agent, own in caches:
+        if own is None and hasattr(agent, "client_cache"):
+            agent.client_cache = manager.client_cache
+    try:
+        await _rounds(chat, manager, group, message, speaker, silent)
+    finally:
+        for agent, own in caches:
+            if hasattr(agent, "client_cache"):
+                agent.client_cache = own
+    return True, None
+
+
+async def _rounds(
+    chat: Chat, manager: Any, group: Any, message: dict[str, Any], speaker: Any, silent: bool
+) -> None:
+    # The opening message was counted when it was sent to the manager.
+    for i in range(group.max_round):
+        manager._last_speaker = speaker
+        message = await _broadcast(chat, manager, group, message, speaker)
+        if await is_termination(manager, message):
+            chat.note = "termination"
+            return
+        if i == group.max_round - 1:
+            break
+        try:
+            speaker = await point(group, "select_speaker")(speaker, manager)
+            if is_watched():
+                await event(
+                    "speaker.selected", {"name": speaker.name}, agent=manager.name, silent=silent
+                )
+            chat.note = None
+            reply = await _reply_of(manager, speaker)
+        except NoEligibleSpeaker as error:
+            logger.warning("The group chat ends: %s", error)
+            chat.note = "no_speaker"
+            return
+        except KeyboardInterrupt:
+            if group.admin_name not in group.agent_names:
+                raise
+            speaker = group.agent_by_name(group.admin_name)
+            reply = await _reply_of(manager, speaker)
+        if reply is None:
+            chat.note = chat.note or "no_reply"
+            return
+        if group.enable_clear_history and isinstance(reply, dict) and _asks_to_clear(reply):
+            reply["content"] = manager.clear_agents_history(reply, group)
+        await deliver(chat, speaker, reply, manager, False, silent)
+        message = manager.chat_messages[speaker][-1]
+    chat.note = "max_round"
+
+
+async def _reply_of(manager: Any, speaker: Any) -> Any:
+    histories = getattr(speaker, "chat_messages", None)
+    if histories is None:
+        return await point(speaker, "generate_reply")(sender=manager)
+    return await point(speaker, "generate_reply")(messages=histories[manager], sender=manager)
+
+
+# ------------------------------------------------------------------------------------- who hears
+# what
+
+
+async def _broadcast(
+    chat: Chat, manager: Any, group: Any, message: dict[str, Any], speaker: Any
+) -> dict[str, Any]:
+    """Write `message` into the transcript and every member's history; how the group has it."""
+    entry = dict(message)
+    group.append(entry, speaker)
+    heard = stored(entry, role="user", speaker=manager.name)
+    said = stored(entry, role="assistant", speaker=manager.name)
+    is_plain_sender = _is_base(manager, "send") and not manager._has_hooks
+    for agent in group.agents:
+        if agent is speaker:
+            continue
+        if is_plain_sender and _hears_plainly(agent):
+            _record(agent._oai_messages[manager], heard)
+            _record(manager._oai_messages[agent], said)
+        else:
+            await deliver(chat, manager, entry, agent, False, True)
+            chat.n_messages -= 1
+    return entry
+
+
+def _record(history: list[dict[str, Any]], message: Message) -> None:
+    if type(history) is History:
+        history.record(message)
+    else:
+        history.append(message)
+
+
+def _is_base(agent: Any, name: str) -> bool:
+    return is_face(getattr(agent, name, None)) and is_face(getattr(agent, f"a_{name}", None))
+
+
+def _hears_plainly(agent: Any) -> bool:
+    """Whether nothing of the user's takes part when `agent` hears something."""
+    return (
+        _is_base(agent, "receive")
+        and agent._rows is None
+        and not agent._has_hooks
+        and getattr(agent._process_received_message, "__plain__", False)
+        and getattr(agent._append_oai_message, "__plain__", False)
+    )
+
+
+async def _introduce(chat: Chat, manager: Any, group: Any) -> None:
+    """Tell each member once who the others are."""
+    text = group.introductions_msg()
+    for agent in group.agents:
+        known = getattr(agent, "chat_messages", {}).get(manager, ())
+        if not any(m.get("content") == text for m in known):
+            message = {"content": text, "name": manager.name}
+            await deliver(chat, manager, message, agent, False, True)
+            chat.n_messages -= 1
+
+
+# -------------------------------------------------------------------------------- clearing,
+# resuming
+
+
+_CLEAR = re.compile(r"clear history", re.IGNORECASE)
+
+
+def _asks_to_clear(reply: dict[str, Any]) -> bool:
+    content = reply.get("content")
+    return isinstance(content, str) and _CLEAR.search(content) is not None
+
+
+def clear_agents_history(manager: Any, reply: dict[str, Any], group: Any) -> str:
+    """Do what a person's "clear history [agent] [number]" says; the reply without those words."""
+    content: str = reply["content"]
+    match = _CLEAR.search(content)
+    if match is None:
+        return content
+    words = content[match.end() :].split(None, 2)
+    n_kept: int | None = None
+    whose: Any = None
+    used = 0
+    for word in words[:2]:
+        bare = word.strip(".,;:!?'\"()")
+        agent = group.agent_by_name(bare)
+        if bare.isdecimal() and n_kept is None:
+            n_kept = int(bare)
+        elif agent is not None and whose is None:
+            whose = agent
+        else:
+            break
+        used += 1
+    if reply.get("tool_responses") and not n_kept:
+        # The call that the results answer has to stay.
+        n_kept = 1
+    stream = IOStream.get_default()
+    kept = f", keeping the newest {n_kept}" if n_kept else ""
+    if whose is None:
+        stream.print(f"Clearing the history of all agents{kept}.")
+        group.messages[:] = group.messages[-n_kept:] if n_kept else []
+        for agent in group.agents:
+            agent.clear_history(nr_messages_to_preserve=n_kept)
+    else:
+        stream.print(f"Clearing the history of {whose.name}{kept}.")
+        whose.clear_history(nr_messages_to_preserve=n_kept)
+    rest = content[match.end() :]
+    for _ in range(used):
+        rest = rest.lstrip().partition(" ")[2] if " " in rest.lstrip() else ""
+    return f"{content[: match.start()].strip()} {rest.strip()}".strip()
+
+
+async def resume(
+    manager: Any,
+    given: Sequence[dict[str, Any]] | str,
+    *,
+    remove_termination_string: str | Callable[[str], str] | None,
+    silent: bool | None,
+) -> tuple[Any, dict[str, Any]]:
+    """Bring the group back to where `given` left off; (who spoke last, the last message)."""
+    group = manager.groupchat
+    messages: Sequence[dict[str, Any]] = (
+        manager.messages_from_string(given) if isinstance(given, str) else given
+    )
+    if not messages:
+        raise UsageError(
+            "there are no messages to resume from; pass groupchat.messages of an earlier chat."
+        )
+    speakers = [_speaker_of(manager, group, message) for message in messages]
+    manager._prepare_resume()
+    group.send_introductions = False
+    for message, speaker in zip(messages[:-1], speakers[:-1], strict=True):
+        _restore(manager, group, dict(message), speaker)
+    last = dict(messages[-1])
+    last["content"] = _without_end(last.get("content"), remove_termination_string)
+    group.messages.append(last)
+    if manager._is_termination_msg({**last, "content": last["content"] or ""}):
+        logger.warning(
+            "The last message would end the chat at once; pass remove_termination_string to "
+            "resume, or add a message that does not end it."
+        )
+    if not silent:
+        IOStream.get_default().print(
+            f"Resuming the group chat with {len(messages)} messages; {speakers[-1].name} was last."
+        )
+    manager._last_speaker = speakers[-1]
+    # What the caller sends to the manager is appended again, by the group itself.
+    group.messages.pop()
+    return speakers[-1], last
+
+
+def _speaker_of(manager: Any, group: Any, message: dict[str, Any]) -> Any:
+    name = message.get("name")
+    if name == manager.name:
+        return manager
+    agent = group.agent_by_name(name) if name else None
+    if agent is None and name == group.admin_name:
+        return manager
+    if agent is None:
+        raise UsageError(
+            f"the message {str(message)[:120]} names the speaker {name!r}, who is not in the "
+            f"group; its members are {group.agent_names}."
+        )
+    return agent
+
+
+def _restore(manager: Any, group: Any, message: dict[str, Any], speaker: Any) -> None:
+    """Put one old message where it stood: the transcript, and each member's own view of it."""
+    group.messages.append(message)
+    said = stored(message, role="assistant", speaker=speaker.name)
+    heard = stored(message, role="user", speaker=speaker.name)
+    for agent in group.agents:
+        if agent is speaker:
+            _record(agent._oai_messages[manager], said)
+            _record(manager._oai_messages[agent], heard)
+        else:
+            _record(agent._oai_messages[manager], heard)
+            _record(manager._oai_messages[agent], said)
+
+
+def _without_end(content: Any, remove: str | Callable[[str], str] | None) -> Any:
+    if not isinstance(content, str) or remove is None:
+        return content
+    return remove(content) if callable(remove) else content.replace(remove, "")
+
+
+def messages_from_string(text: str) -> list[dict[str, Any]]:
+    """Messages from the JSON of `messages_to_string`.
+
+    Raises:
+        UsageError: It is not JSON, or not a list of messages.
+    """
+    try:
+        messages = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"the messages are not JSON: {error}.") from error
+    if not isinstance(messages, list):
+        raise UsageError(f"the messages are a JSON {type(messages).__name__}; they must be a list.")
+    return messages

@@ -1,0 +1,105 @@
+"""Nested chats: an agent answers by talking with others first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .._kernel.ops import Call
+from ..errors import UsageError
+from ..messages import content_str
+from .sequence import initiate_chats, initiate_chats_by_id
+
+__all__ = ["check_queue", "nested_reply", "summary_from_nested_chats"]
+
+
+def check_queue(chat_queue: Sequence[dict[str, Any]], *, use_async: bool | None) -> None:
+    """Raise if chats that are to run side by side have no ids."""
+    if use_async and any(entry.get("chat_id") is None for entry in chat_queue):
+        raise UsageError("chat_id is required for async nested chats")
+
+
+async def summary_from_nested_chats(
+    chat_queue: Sequence[dict[str, Any]],
+    recipient: Any,
+    messages: Sequence[dict[str, Any]] | None,
+    sender: Any,
+    config: Any,
+    *,
+    use_async: bool = False,
+) -> tuple[bool, Any]:
+    """The summary of the last chat of the queue, as the reply."""
+    heard = recipient.chat_messages[sender] if messages is None and sender is not None else messages
+    entries = []
+    for i, entry in enumerate(chat_queue):
+        chat = await _prepared(entry, recipient, heard or [], sender, config, is_first=i == 0)
+        if chat["message"]:
+            entries.append(chat)
+    if not entries:
+        return True, None
+    if use_async:
+        results = await initiate_chats_by_id(entries)
+        return True, results[entries[-1]["chat_id"]].summary
+    return True, (await initiate_chats(entries))[-1].summary
+
+
+async def _prepared(
+    entry: dict[str, Any],
+    recipient: Any,
+    messages: Sequence[dict[str, Any]],
+    sender: Any,
+    config: Any,
+    *,
+    is_first: bool,
+) -> dict[str, Any]:
+    chat = dict(entry)
+    chat.setdefault("sender", recipient)
+    message = chat.get("message")
+    if message is None and is_first and messages:
+        message = messages[-1].get("content")
+    if callable(message):
+        message = await Call(message, None, (recipient, messages, sender, config))
+    n_history = chat.pop("carry_history", None)
+    if message and n_history:
+        message = _with_history(message, messages, n_history)
+    chat["message"] = message
+    return chat
+
+
+def _with_history(message: Any, messages: Sequence[dict[str, Any]], n: int | str) -> Any:
+    """`message` after the conversation that led to it."""
+    if isinstance(n, bool) or (n < 1 if isinstance(n, int) else n != "all"):
+        raise UsageError(
+            f"carry_history is {n!r}; it must be 'all' or a whole number of messages >= 1."
+        )
+    earlier = messages[:-1] if isinstance(n, str) else messages[:-1][-n:]
+    lines = [f"{m.get('name') or m.get('role')}: {content_str(m.get('content'))}" for m in earlier]
+    if not lines:
+        return message
+    text = "The conversation so far:\n" + "\n".join(lines) + "\n\n"
+    if isinstance(message, str):
+        return text + message
+    if isinstance(message.get("content"), str):
+        return {**message, "content": text + message["content"]}
+    return message
+
+
+def nested_reply(
+    chat_queue: Sequence[dict[str, Any]], reply_func: Callable[..., Any] | None, *, use_async: bool
+) -> Callable[..., Any]:
+    """A core coroutine that answers from nested chats, or through the user's own function."""
+
+    async def core(
+        recipient: Any, messages: Any = None, sender: Any = None, config: Any = None
+    ) -> Any:
+        if reply_func is not None:
+            args = (chat_queue, recipient, messages, sender, config)
+            if use_async:
+                return await Call(None, reply_func, args)
+            return await Call(reply_func, None, args)
+        return await summary_from_nested_chats(
+            chat_queue, recipient, messages, sender, config, use_async=use_async
+        )
+
+    core.__name__ = "_nested_chats_reply"
+    return core
