@@ -8,8 +8,8 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .base import CodeBlock, CodeExecutor, CodeExtractor, CodeResult
-    from .extract import MarkdownCodeExtractor
-    from .factory import CodeExecutorFactory
+    from .extract import MarkdownCodeExtractor, infer_lang
+    from .factory import CodeExecutorFactory, legacy_executor
     from .local import LocalCommandLineCodeExecutor
     from .sandbox import SandboxCommandLineCodeExecutor
 
@@ -22,6 +22,8 @@ __all__ = [
     "LocalCommandLineCodeExecutor",
     "MarkdownCodeExtractor",
     "SandboxCommandLineCodeExecutor",
+    "infer_lang",
+    "legacy_executor",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -35,5 +37,7 @@ __getattr__, __dir__ = lazy_names(
         "LocalCommandLineCodeExecutor": ".local",
         "MarkdownCodeExtractor": ".extract",
         "SandboxCommandLineCodeExecutor": ".sandbox",
+        "infer_lang": ".extract",
+        "legacy_executor": ".factory",
     },
 )
