@@ -1,5 +1,14 @@
-"""Tools: schemas from signatures, and calls with the arguments a model wrote."""
+"""Tools: schemas from signatures, registering, and calls with the arguments a model wrote."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from .arguments import BadArguments, WrongArguments, parsed_arguments
+from .schema import get_function_schema, serialize_to_str
+
+__all__ = [
+    "BadArguments",
+    "WrongArguments",
+    "get_function_schema",
+    "parsed_arguments",
+    "serialize_to_str",
+]
