@@ -32,7 +32,7 @@ class Provider:
 OPENAI = Provider("openai", "https://api.openai.com/v1", ("OPENAI_API_KEY",))
 AZURE = Provider("azure", None, ("AZURE_OPENAI_API_KEY",))
 
-#: Source: each provider's page on its OpenAI-compatible endpoint, read 2026-10.
+#: Source: published lists of OpenAI-compatible endpoints, read 2026-11; none of them was called.
 PROVIDERS = (
     OPENAI,
     AZURE,
