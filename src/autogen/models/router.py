@@ -116,7 +116,9 @@ class Router:
         context = own.get("context")
         if context:
             _fill_in(params, context, bool(own.get("allow_format_str_template")))
-        cache = self._cache(own)
+        cache: AbstractCache | None = own.get("cache")
+        if cache is None and "cache_seed" in own:
+            cache = await Call(self._open_cache, None, (own["cache_seed"],))
         if cache is None:
             response = await self._ask(entry, params)
             answered = Answered(response, *_used(entry, response))
@@ -160,13 +162,14 @@ class Router:
         if entry.requests_per_s is not None:
             await self._take_turn(place, entry.requests_per_s)
         try:
-            return await client.create(params)
+            # A copy each time: clients take their params apart.
+            return await client.create(dict(params))
         except ProviderError as error:
             failed = error
         patience = _Patience(
             self.clock(), entry.timeout_s, entry.max_retries, place, entry.requests_per_s
         )
-        return await self._again(failed, lambda: client.create(params), patience)
+        return await self._again(failed, lambda: client.create(dict(params)), patience)
 
     async def _ask_endpoint(self, entry: Entry, params: dict[str, Any]) -> ChatCompletion:
         endpoint = entry.endpoint(params.pop("model", None) or entry.model)
@@ -223,12 +226,6 @@ class Router:
             await Sleep(wait_s)
 
     # ------------------------------------------------------------------------------------- caching
-
-    def _cache(self, own: Mapping[str, Any]) -> AbstractCache | None:
-        cache: AbstractCache | None = own.get("cache")
-        if cache is None and (seed := own.get("cache_seed")) is not None:
-            cache = self._open_cache(seed)
-        return cache
 
     async def _cached(self, cache: AbstractCache, entry: Entry, params: dict[str, Any]) -> Answered:
         """The kept answer; else the one that somebody is already getting; else a fresh one."""
