@@ -1,9 +1,4 @@
-"""A group chat: one speaks, everybody hears it, somebody is chosen to speak next.
-
-What was said is stored twice, once as its speaker and once as the others see it, and every list of
-every member points to one of the two. So a message costs the same in a group of four and of
-sixty-four.
-"""
+"""A group chat: one speaks, everybody hears it, somebody is chosen to speak next."""
 
 from __future__ import annotations
 
@@ -13,10 +8,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._kernel.faces import is_face, point
+from .._kernel.faces import point
 from ..errors import NoEligibleSpeaker, UsageError
 from ..human.stream import IOStream
-from ..messages import History, Message, stored
+from ..messages import Message, stored
+from .audience import Audience, record
 from .send import deliver
 from .state import Chat, current_chat
 from .termination import is_termination
@@ -54,10 +50,10 @@ async def run_chat(
 async def _rounds(
     chat: Chat, manager: Any, group: Any, message: dict[str, Any], speaker: Any, silent: bool
 ) -> None:
-    # The opening message was counted when it was sent to the manager.
+    audience = Audience(manager, group.agents)
     for i in range(group.max_round):
         manager._last_speaker = speaker
-        message = await _broadcast(chat, manager, group, message, speaker)
+        message = await _broadcast(chat, audience, group, message, speaker, manager)
         if await is_termination(manager, message):
             chat.note = "termination"
             return
@@ -97,51 +93,29 @@ async def _reply_of(manager: Any, speaker: Any) -> Any:
     return await point(speaker, "generate_reply")(messages=histories[manager], sender=manager)
 
 
-# ------------------------------------------------------------------------------------- who hears
-# what
-
-
 async def _broadcast(
-    chat: Chat, manager: Any, group: Any, message: dict[str, Any], speaker: Any
+    chat: Chat, audience: Audience, group: Any, message: dict[str, Any], speaker: Any, manager: Any
 ) -> dict[str, Any]:
     """Write `message` into the transcript and every member's history; how the group has it."""
     entry = dict(message)
     group.append(entry, speaker)
-    heard = stored(entry, role="user", speaker=manager.name)
-    said = stored(entry, role="assistant", speaker=manager.name)
-    is_plain_sender = _is_base(manager, "send") and not manager._has_hooks
-    for agent in group.agents:
-        if agent is speaker:
-            continue
-        if is_plain_sender and _hears_plainly(agent):
-            _record(agent._oai_messages[manager], heard)
-            _record(manager._oai_messages[agent], said)
-        else:
-            await deliver(chat, manager, entry, agent, False, True)
-            chat.n_messages -= 1
+    # Where the group keeps the message as it was sent, what its speaker and the manager stored of
+    # it are the two views that everybody else needs.
+    heard = _as_stored(message, entry) or stored(entry, role="user", speaker=manager.name)
+    own = getattr(speaker, "_oai_messages", {}).get(manager) or [None]
+    said = _as_stored(own[-1], entry) or stored(entry, role="assistant", speaker=manager.name)
+    for agent in audience.hear(heard, said, speaker):
+        await deliver(chat, manager, entry, agent, False, True)
+        chat.n_messages -= 1
     return entry
 
 
-def _record(history: list[dict[str, Any]], message: Message) -> None:
-    if type(history) is History:
-        history.record(message)
-    else:
-        history.append(message)
-
-
-def _is_base(agent: Any, name: str) -> bool:
-    return is_face(getattr(agent, name, None)) and is_face(getattr(agent, f"a_{name}", None))
-
-
-def _hears_plainly(agent: Any) -> bool:
-    """Whether nothing of the user's takes part when `agent` hears something."""
-    return (
-        _is_base(agent, "receive")
-        and agent._rows is None
-        and not agent._has_hooks
-        and getattr(agent._process_received_message, "__plain__", False)
-        and getattr(agent._append_oai_message, "__plain__", False)
-    )
+def _as_stored(kept: Any, entry: dict[str, Any]) -> Message | None:
+    """`kept` if it is a text message of ours that says what `entry` says."""
+    if type(kept) is not Message or len(kept) != 3 or len(entry) != 3:
+        return None
+    same = kept.get("content") == entry.get("content") and kept.get("name") == entry.get("name")
+    return kept if same else None
 
 
 async def _introduce(chat: Chat, manager: Any, group: Any) -> None:
@@ -155,8 +129,7 @@ async def _introduce(chat: Chat, manager: Any, group: Any) -> None:
             chat.n_messages -= 1
 
 
-# -------------------------------------------------------------------------------- clearing,
-# resuming
+# ------------------------------------------------------------------------------ clearing, resuming
 
 
 _CLEAR = re.compile(r"clear history", re.IGNORECASE)
@@ -267,11 +240,11 @@ def _restore(manager: Any, group: Any, message: dict[str, Any], speaker: Any) ->
     heard = stored(message, role="user", speaker=speaker.name)
     for agent in group.agents:
         if agent is speaker:
-            _record(agent._oai_messages[manager], said)
-            _record(manager._oai_messages[agent], heard)
+            record(agent._oai_messages[manager], said)
+            record(manager._oai_messages[agent], heard)
         else:
-            _record(agent._oai_messages[manager], heard)
-            _record(manager._oai_messages[agent], said)
+            record(agent._oai_messages[manager], heard)
+            record(manager._oai_messages[agent], said)
 
 
 def _without_end(content: Any, remove: str | Callable[[str], str] | None) -> Any:

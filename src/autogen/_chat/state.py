@@ -9,9 +9,20 @@ from typing import Any
 
 from .._kernel.run import current_run
 from ..artifacts import Artifact
+from ..messages import History
 from ..usage import ChatCost, Ledger, Usage
 
-__all__ = ["Chat", "ChatResult", "current_chat"]
+__all__ = ["Chat", "ChatResult", "Histories", "current_chat"]
+
+
+class Histories(dict[Any, list[dict[str, Any]]]):
+    """An agent's histories by partner; a partner met for the first time gets an empty one."""
+
+    __slots__ = ()
+
+    def __missing__(self, partner: Any) -> list[dict[str, Any]]:
+        made = self[partner] = History()
+        return made
 
 
 class Chat:

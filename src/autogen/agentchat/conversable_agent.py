@@ -14,7 +14,7 @@ from .._chat import code as code_steps
 from .._chat import human, model, nested, opening, reply, send, sequence, tools
 from .._chat.hooks import HOOK_NAMES, is_misplaced
 from .._chat.loop import initiate_chat
-from .._chat.state import ChatResult
+from .._chat.state import ChatResult, Histories
 from .._chat.termination import LAST_LINE, DefaultTermination
 from .._chat.wiring import RunOptions
 from .._kernel.drive import drive_async
@@ -40,16 +40,6 @@ def plain_method(method: F) -> F:
     """Mark a `_x` method that 0.2 programs override; the core asks whether somebody did."""
     method.__plain__ = True  # type: ignore[attr-defined]
     return method
-
-
-class _Histories(dict[Any, list[dict[str, Any]]]):
-    """Partner to history; a partner met for the first time gets an empty one."""
-
-    __slots__ = ()
-
-    def __missing__(self, partner: Any) -> list[dict[str, Any]]:
-        made = self[partner] = History()
-        return made
 
 
 class ConversableAgent:
@@ -122,7 +112,7 @@ class ConversableAgent:
             )
         self._name = name
         self._oai_messages: dict[Any, list[dict[str, Any]]] = (
-            _Histories() if chat_messages is None else chat_messages
+            Histories() if chat_messages is None else chat_messages
         )
         self._oai_system_message: list[dict[str, Any]] = [
             Message(content=system_message, role="system")

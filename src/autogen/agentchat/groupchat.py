@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from .._chat import group, select
+from .._chat.audience import ManagerHistories
 from .._kernel.faces import faces
 from ..errors import AgentNameConflict, UsageError
 from ..graph_utils import check_graph_validity, invert_disallowed_to_allowed
@@ -351,6 +352,8 @@ class GroupChatManager(ConversableAgent):
             silent=silent,
             **kwargs,
         )
+        if kwargs.get("chat_messages") is None:
+            self._oai_messages = ManagerHistories()
         self._groupchat = groupchat
         self._last_speaker: Any = None
         # Its own way to answer: the group talks. A subclass may override run_chat.

@@ -1,0 +1,154 @@
+"""Who hears a message of a group, and how it reaches their histories.
+
+What was said is stored twice, once as its speaker and once as the others see it, and the lists of
+the members point to one of the two. So a message costs next to nothing per member. A member through
+which the user's own code takes part (an override, a hook, a reply function) gets a real delivery
+and its own copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .._kernel.faces import is_face
+from ..messages import History, Message
+from .state import Histories
+
+__all__ = ["Audience", "ManagerHistories"]
+
+_append = list.append
+
+
+class ManagerHistories(Histories):
+    """A manager's histories; what it passed on is written into a list when that is read."""
+
+    __slots__ = ("_log", "_seen")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log: list[Message] = []
+        self._seen: dict[Any, int] = {}
+
+    def follow(self, agents: list[Any]) -> None:
+        """Have everything passed on from here reach these agents' lists."""
+        for agent in agents:
+            self[agent]  # written up to here
+            self._seen[agent] = len(self._log)
+
+    def pass_on(self, message: Message, speaker: Any) -> None:
+        """Every list but the speaker's gets `message`."""
+        if speaker in self._seen:
+            self[speaker]
+            self._seen[speaker] += 1
+        self._log.append(message)
+
+    def __getitem__(self, partner: Any) -> list[dict[str, Any]]:
+        history = dict.get(self, partner)
+        if history is None:
+            history = self.__missing__(partner)
+        seen = self._seen.get(partner)
+        if seen is not None and seen < len(self._log):
+            for message in self._log[seen:]:
+                record(history, message)
+            self._seen[partner] = len(self._log)
+        return history
+
+    def get(self, partner: Any, default: Any = None) -> Any:
+        """The list of `partner`, or `default`."""
+        return self[partner] if partner in self else default  # noqa: SIM401 this is `get`
+
+    def items(self) -> Any:
+        """All lists, written to the end."""
+        self._write_all()
+        return super().items()
+
+    def values(self) -> Any:
+        """All lists, written to the end."""
+        self._write_all()
+        return super().values()
+
+    def pop(self, partner: Any, *default: Any) -> Any:
+        """Forget the list of `partner`."""
+        self._seen.pop(partner, None)
+        return super().pop(partner, *default)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        super().clear()
+        self._log.clear()
+        self._seen.clear()
+
+    def _write_all(self) -> None:
+        for partner in self._seen:
+            self[partner]
+
+
+def record(history: list[dict[str, Any]], message: Message) -> None:
+    """Append a message made by `stored` to a list of ours, or to one the user put in its place."""
+    if type(history) is History:
+        history.record(message)
+    else:
+        history.append(message)
+
+
+class Audience:
+    """The members of a group during one run."""
+
+    __slots__ = ("_is_plain_sender", "_manager", "_members", "_plain_types")
+
+    def __init__(self, manager: Any, members: list[Any]):
+        self._manager = manager
+        self._members = members
+        self._plain_types: dict[type, bool] = {}
+        self._is_plain_sender = _has_base_faces(manager, "send") and not manager._has_hooks
+        histories = manager._oai_messages
+        if isinstance(histories, ManagerHistories):
+            histories.follow(members)
+        else:
+            self._is_plain_sender = False
+
+    def hear(self, heard: Message, said: Message, speaker: Any) -> Iterator[Any]:
+        """Write what was said into the lists; yields the members that want a real delivery."""
+        if not self._is_plain_sender:
+            yield from (agent for agent in self._members if agent is not speaker)
+            return
+        manager, is_text = self._manager, "tool_responses" not in heard
+        manager._oai_messages.pass_on(said, speaker)
+        for agent in self._members:
+            if agent is speaker:
+                continue
+            if not self._is_plain(agent):
+                # Its own list with the manager is written by the delivery.
+                manager._oai_messages[agent].pop()
+                yield agent
+                continue
+            history = agent._oai_messages[manager]
+            if is_text and type(history) is History:
+                _append(history, heard)
+            else:
+                record(history, heard)
+
+    def _is_plain(self, agent: Any) -> bool:
+        """Whether nothing of the user's takes part when `agent` hears something."""
+        known = self._plain_types.get(type(agent))
+        if known is None:
+            known = self._plain_types[type(agent)] = _is_plain_type(type(agent))
+        return (
+            known
+            and agent._rows is None
+            and agent._hooks is None
+            and "receive" not in agent.__dict__
+            and "a_receive" not in agent.__dict__
+        )
+
+
+def _has_base_faces(target: Any, name: str) -> bool:
+    return is_face(getattr(target, name, None)) and is_face(getattr(target, f"a_{name}", None))
+
+
+def _is_plain_type(cls: type) -> bool:
+    return _has_base_faces(cls, "receive") and all(
+        getattr(getattr(cls, name, None), "__plain__", False)
+        for name in ("_append_oai_message", "_process_received_message", "_print_received_message")
+    )
