@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 from .base import CodeBlock
@@ -23,7 +24,9 @@ def infer_lang(code: str) -> str:
     if code.startswith(_SHELL_STARTS):
         return "sh"
     try:
-        compile(code, "test", "exec")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(code, "test", "exec")
     except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
         return UNKNOWN
     return "python"

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ READY, OUT, EXIT, ASK = b"roxa"
 HEADER = struct.Struct(">IB")
 MOST_BODY_BYTES = 256 * 1024
 MOST_ASKS = 32
+#: How long the clock of one block stands still at most, while packages are installed for it.
+MOST_PAUSE_S = 900.0
 #: How long after its own deadline a runner may take to say that a block timed out.
 GRACE_S = 3.0
 #: How long a runner may take to end a block on request before it is killed itself.
@@ -111,6 +114,9 @@ class Link:
         for fd in (self._inlet, self._outlet, self._errors):
             os.set_blocking(fd, False)
         self._pending = bytearray()
+        # Processes inside may hold the pipes when the one that holds the wall up is gone.
+        self._life = os.pidfd_open(process.pid)
+        _links.add(self)
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -139,9 +145,7 @@ class Link:
     def kill(self) -> None:
         """End the runner and with it everything inside its wall."""
         process = self.process
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream and not stream.closed:
-                stream.close()
+        self._close()
         if process.poll() is None:
             process.kill()
         try:
@@ -151,12 +155,17 @@ class Link:
 
     def abandon(self) -> None:
         """Let go of a runner that belongs to the parent process, after a fork."""
-        process = self.process
-        for stream in (process.stdin, process.stdout, process.stderr):
+        self._close()
+        # Popen must neither wait for nor warn about a process that is not this one's child.
+        self.process.returncode = 0
+
+    def _close(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream and not stream.closed:
                 stream.close()
-        # Popen must neither wait for nor warn about a process that is not this one's child.
-        process.returncode = 0
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
 
     @property
     def alive(self) -> bool:
@@ -188,7 +197,8 @@ class Link:
         """
         errands = _Errands(ask, on_ask, waker)
         try:
-            self._send(RUN, {**job, "timeout_s": timeout_s, "keep_bytes": KEEP_BYTES})
+            limits = {"timeout_s": timeout_s, "pause_s": MOST_PAUSE_S, "keep_bytes": KEEP_BYTES}
+            self._send(RUN, {**job, **limits})
             return self._attend(timeout_s, on_output, errands, waker)
         except RunnerLost:
             raise
@@ -207,12 +217,13 @@ class Link:
     ) -> Outcome:
         last_s = time.monotonic()
         deadline_s = last_s + timeout_s + GRACE_S
+        latest_s = deadline_s + MOST_PAUSE_S
         left_bytes = 2 * KEEP_BYTES + 1024
         asked_to_stop = False
         while True:
             now_s = time.monotonic()
             if errands.busy:
-                deadline_s += now_s - last_s
+                deadline_s = min(latest_s, deadline_s + now_s - last_s)
             last_s = now_s
             if now_s >= deadline_s:
                 raise RunnerLost("it did not answer in time")
@@ -288,6 +299,7 @@ class Link:
                 return frame
             poll = select.poll()
             poll.register(self._inlet, select.POLLIN)
+            poll.register(self._life, select.POLLIN)
             if waker:
                 poll.register(waker.fd, select.POLLIN)
             left_s = deadline_s - time.monotonic()
@@ -300,6 +312,8 @@ class Link:
             try:
                 data = os.read(self._inlet, 65536)
             except BlockingIOError:
+                if any(fd == self._life for fd, _ in ready):
+                    raise RunnerLost(f"it is gone{self._last_words()}") from None
                 continue
             if not data:
                 raise RunnerLost(f"it is gone{self._last_words()}")
@@ -341,6 +355,17 @@ class Link:
         return f": {text[-800:]}" if text else ""
 
 
+def _abandon_all() -> None:
+    """In a forked process: a pipe held open here would keep a wall up that nobody uses."""
+    for link in list(_links):
+        link.abandon()
+
+
+_links: weakref.WeakSet[Link] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
+
+
 class _Errands:
     """What blocks ask the host to do, done one by one, away from the thread that listens."""
 
@@ -362,12 +387,17 @@ class _Errands:
     def take(self, message: dict[str, Any]) -> None:
         self._taken += 1
         number, request = message.get("id"), message.get("request")
-        if self._taken > MOST_ASKS or not isinstance(number, int):
-            raise RunnerLost("it asked for too much")
+        if not isinstance(number, int):
+            raise RunnerLost("it sent a malformed request")
+        self._open += 1
+        if self._taken > MOST_ASKS:
+            text = f"A block may ask for packages {MOST_ASKS} times at most."
+            self._answers.put({"id": number, "answer": {"exit": 1, "text": text}})
+            self._waker.wake()
+            return
         if not isinstance(request, dict):
             request = {}
         self._tell(request)
-        self._open += 1
         threading.Thread(
             target=self._work, args=(number, request), name="autogen-errand", daemon=True
         ).start()

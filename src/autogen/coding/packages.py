@@ -293,6 +293,9 @@ def _uv_install(
         str(lists / "bounds.txt"),
     ]
     argv += ["--prerelease", "allow"] if pre else []
+    if stop():
+        return "the installation was stopped"
+    deadline_s = time.monotonic() + INSTALL_S
     options, changes = pip_settings()
     environment = {**os.environ, **changes}
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "UV_TARGET", "PYTHONPATH"):
@@ -309,7 +312,6 @@ def _uv_install(
         )
     except OSError as error:
         return f"uv could not be started: {error}"
-    deadline_s = time.monotonic() + INSTALL_S
     said = b""
     try:
         while True:

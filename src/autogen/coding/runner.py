@@ -227,16 +227,23 @@ class Runner:
         self.asks: socket.socket | None = None
         self.callers: dict[int, socket.socket] = {}
         self.next_ask = 0
+        self.deaths = -1
         #: The fork that stands by: its pid, the pipe of its output, the pipe for its orders.
         self.waiting: tuple[int, int, int] | None = None
 
     def serve(self) -> None:
-        """Do what the host says, until it hangs up; in the fork that is a block, until its end."""
+        """Do what the host says, until it hangs up."""
         _prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # A change of user id on the way in clears the signal that bubblewrap asked for.
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Each orphan that dies wakes the loop, to be buried before it counts against the limit.
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self.deaths, wake = os.pipe()
+        for end in (self.deaths, wake):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
         sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
         poll = select.poll()
@@ -273,7 +280,8 @@ class Runner:
             self.asks.listen(16)
         self.path = [*setup["path_first"], *self.path]
         self.path += [entry for entry in setup["path_last"] if entry not in self.path]
-        # The first compilation in a process builds the types of the syntax tree: half a block's time.
+        # The first compilation in a process builds the types of the syntax tree, which takes as
+        # long as the rest of a small block.
         compile("0", "first", "exec")
         gc.collect()
         gc.freeze()
@@ -311,7 +319,8 @@ class Runner:
         except OSError:
             self.frames.tell(EXIT, code=1, reason="fork", seconds=0.0, left_out=0)
             return
-        reason = self.attend(child, reader, output, watch, started_s + job["timeout_s"])
+        deadline_s = started_s + job["timeout_s"]
+        reason = self.attend(child, reader, output, watch, deadline_s, deadline_s + job["pause_s"])
         status = self.clear(child)
         while data := read_some(reader):
             output.add(data)
@@ -363,14 +372,24 @@ class Runner:
         raise OSError(errno.EAGAIN, "no process can be started")
 
     def attend(
-        self, child: int, reader: int, output: Output, watch: Watch, deadline_s: float
+        self,
+        child: int,
+        reader: int,
+        output: Output,
+        watch: Watch,
+        deadline_s: float,
+        latest_s: float,
     ) -> str | None:
-        """Carry output and requests until the block ends; why it has to be killed, if it has."""
+        """Carry output and requests until the block ends; why it has to be killed, if it has.
+
+        The deadline moves on while a request is open, but not beyond `latest_s`.
+        """
         done = os.pidfd_open(child)
         poll = select.poll()
         poll.register(done, select.POLLIN)
         poll.register(reader, select.POLLIN)
         poll.register(self.frames.inlet, select.POLLIN)
+        poll.register(self.deaths, select.POLLIN)
         if self.asks:
             poll.register(self.asks, select.POLLIN)
         last_s = time.monotonic()
@@ -380,7 +399,7 @@ class Runner:
                 now = time.monotonic()
                 if self.callers:
                     # Installing packages is the host's work and has the host's own limit.
-                    deadline_s += now - last_s
+                    deadline_s = min(latest_s, deadline_s + now - last_s)
                 last_s = now
                 while self.frames.arrived:
                     kind, body = self.frames.arrived.popleft()
@@ -391,7 +410,6 @@ class Runner:
                 if now >= deadline_s:
                     return "timeout"
                 if now >= next_tick_s:
-                    self.reap(child)
                     if broken := watch.broken():
                         return broken
                     next_tick_s = time.monotonic() + TICK_S
@@ -403,6 +421,10 @@ class Runner:
                         output.add(data)
                     elif data is not None:
                         poll.unregister(reader)
+                if self.deaths in ready:
+                    while read_some(self.deaths):
+                        pass
+                    self.reap(child)
                 if self.asks and self.asks.fileno() in ready:
                     self.take_ask()
                 if self.frames.inlet in ready:
@@ -510,6 +532,8 @@ class Runner:
             os.dup2(orders, 3)
             os.closerange(4, 1 << 20)
             self.limit()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             data = b""
             while part := os.read(3, CHUNK_BYTES):

@@ -195,8 +195,11 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
         return Ran(code, line)
 
     def _warm_link(self, waker: Waker, token: CancelToken) -> Link:
+        state = os.stat(self._work_dir)
+        folder = (state.st_dev, state.st_ino)
         link = self._held.link
-        if link is not None and link.alive:
+        # A work_dir that was removed and made anew is another folder than the wall shows.
+        if link is not None and link.alive and self._held.folder == folder:
             return link
         self._held.close()
         if self.wall == "landlock":
@@ -211,7 +214,7 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
                     raise RunCancelled() from None
                 trouble = error
                 continue
-            self._held.take(link)
+            self._held.take(link, folder)
             return link
         raise ExecutionError(f"The sandbox did not start: {trouble}.")
 
@@ -268,10 +271,12 @@ class _Held:
 
     def __init__(self) -> None:
         self.link: Link | None = None
+        self.folder = (0, 0)
         self._pid = os.getpid()
 
-    def take(self, link: Link) -> None:
-        self.link, self._pid = link, os.getpid()
+    def take(self, link: Link, folder: tuple[int, int]) -> None:
+        """Hold `link`, whose wall shows the work_dir with this device and inode."""
+        self.link, self.folder, self._pid = link, folder, os.getpid()
 
     def close(self) -> None:
         """End the runner, unless it belongs to the process this one was forked from."""

@@ -1,0 +1,83 @@
+"""Executors for tests: made in a folder of the test, stopped after it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autogen.coding import CodeBlock, LocalCommandLineCodeExecutor, SandboxCommandLineCodeExecutor
+from autogen.coding.walls import probe
+
+
+@pytest.fixture(autouse=True)
+def _own_layers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of tests lie in a folder of their own; what uv downloaded before is used again."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    monkeypatch.setenv("UV_CACHE_DIR", os.environ.get("UV_CACHE_DIR") or str(home / "uv"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def _bubblewrap() -> tuple[bool, str, str]:
+    report = probe()[0]
+    return report.ok, report.why, report.remedy
+
+
+@pytest.fixture
+def sandbox(
+    tmp_path: Path, _bubblewrap: tuple[bool, str, str], require_part: Callable[..., Any]
+) -> Iterator[Callable[..., SandboxCommandLineCodeExecutor]]:
+    """Makes sandboxes whose work_dir is `tmp_path/work`."""
+    ok, why, remedy = _bubblewrap
+    if not ok:
+        require_part("bubblewrap", because=why, do=remedy)
+    made: list[SandboxCommandLineCodeExecutor] = []
+
+    def make(**options: Any) -> SandboxCommandLineCodeExecutor:
+        options = {"work_dir": tmp_path / "work", "timeout": 20, **options}
+        made.append(SandboxCommandLineCodeExecutor(**options))
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.stop()
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Callable[..., LocalCommandLineCodeExecutor]:
+    """Makes local executors whose work_dir is `tmp_path/work`."""
+
+    def make(**options: Any) -> LocalCommandLineCodeExecutor:
+        return LocalCommandLineCodeExecutor(
+            **{"work_dir": tmp_path / "work", "timeout": 20, **options}
+        )
+
+    return make
+
+
+@pytest.fixture
+def run() -> Callable[..., Any]:
+    """Runs one block: `run(executor, code, language="python")`."""
+
+    def run_block(executor: Any, code: str, language: str = "python") -> Any:
+        return executor.execute_code_blocks([CodeBlock(code=code, language=language)])
+
+    return run_block
+
+
+@pytest.fixture
+def eventually(wait_s: float) -> Callable[[Callable[[], bool]], None]:
+    """Waits until something is true, or fails."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + wait_s
+        while not condition():
+            assert time.monotonic() < deadline_s, "waited too long"
+            time.sleep(0.005)
+
+    return wait

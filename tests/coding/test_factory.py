@@ -1,0 +1,135 @@
+"""Executors by name and by the keys of 0.2."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from autogen.coding import (
+    CodeExecutor,
+    CodeExecutorFactory,
+    LocalCommandLineCodeExecutor,
+    SandboxCommandLineCodeExecutor,
+    legacy,
+)
+from autogen.coding.factory import legacy_executor
+from autogen.errors import NoWallError, UsageError
+
+
+@pytest.fixture
+def no_wall(monkeypatch):
+    """A machine without bubblewrap."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr("autogen.coding.bubblewrap.shutil.which", lambda *a, **k: None)
+    monkeypatch.setattr(legacy, "_warned", legacy.threading.Event())
+
+
+def test_executor_is_made_by_name(tmp_path):
+    config = {"executor": "commandline-local", "commandline-local": {"work_dir": tmp_path}}
+    assert isinstance(CodeExecutorFactory.create(config), LocalCommandLineCodeExecutor)
+    config = {"executor": "commandline-sandbox", "commandline-sandbox": {"work_dir": tmp_path}}
+    assert isinstance(CodeExecutorFactory.create(config), SandboxCommandLineCodeExecutor)
+
+
+def test_instance_is_taken_by_what_it_can_do():
+    class Mine:
+        code_extractor = None
+
+        def execute_code_blocks(self, code_blocks):
+            return None
+
+        def restart(self):
+            return None
+
+    mine = Mine()
+    assert CodeExecutorFactory.create({"executor": mine}) is mine
+
+
+def test_unknown_executor_is_named():
+    with pytest.raises(ValueError, match=r"^Unknown code executor nonsense$"):
+        CodeExecutorFactory.create({"executor": "nonsense"})
+    with pytest.raises(ValueError, match="has no 'executor'"):
+        CodeExecutorFactory.create({})
+
+
+@pytest.mark.parametrize("name", ["commandline-docker", "commandline-pod", "ipython-embedded"])
+def test_executor_that_is_not_built_says_so(name):
+    with pytest.raises(UsageError, match="not built into this version yet"):
+        CodeExecutorFactory.create({"executor": name})
+
+
+def test_legacy_executor_probes_nothing_and_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    executor = legacy_executor({})
+    assert isinstance(executor, CodeExecutor)
+    assert (executor.timeout, str(executor.work_dir)) == (600, "coding")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.wall
+@pytest.mark.parametrize("use_docker", [None, False])
+def test_legacy_executor_takes_the_sandbox(sandbox, run, tmp_path, use_docker):
+    sandbox()
+    config = {"work_dir": tmp_path / "new" / "coding", "use_docker": use_docker, "env": {"A": "b"}}
+    executor = legacy_executor(config)
+    result = run(executor, "import os; print(os.getpid() < 50, os.environ['A'])")
+    executor.stop()
+    assert (result.exit_code, result.output) == (0, "True b\n")
+
+
+def test_without_a_wall_code_is_refused_with_the_ways_out(no_wall, run, tmp_path):
+    executor = legacy_executor({"work_dir": tmp_path / "coding"})
+    for _ in range(2):
+        with pytest.raises(NoWallError, match=r"apt-get install bubblewrap.*use_docker.*False"):
+            run(executor, "print(1)")
+
+
+def test_use_docker_false_runs_on_the_host_with_one_warning(no_wall, run, tmp_path):
+    executor = legacy_executor({"work_dir": tmp_path / "coding", "use_docker": False})
+    with pytest.warns(UserWarning, match="No sandbox stands"):
+        assert run(executor, "print(1)").output == "1\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = legacy_executor({"work_dir": tmp_path / "coding", "use_docker": False})
+        assert run(again, "print(2)").output == "2\n"
+
+
+@pytest.mark.parametrize("how", ["key", "variable"])
+def test_required_wall_refuses_the_host(no_wall, run, tmp_path, monkeypatch, how):
+    config = {"work_dir": tmp_path / "coding", "use_docker": False}
+    if how == "key":
+        config["require_wall"] = True
+    else:
+        monkeypatch.setenv("AUTOGEN_REQUIRE_WALL", "1")
+    with pytest.raises(NoWallError, match="a wall is required"):
+        run(legacy_executor(config), "print(1)")
+
+
+@pytest.mark.parametrize("use_docker", [True, "python:3-slim", ["a", "b"]])
+def test_docker_is_refused_until_it_is_built(run, tmp_path, use_docker):
+    executor = legacy_executor({"work_dir": tmp_path / "coding", "use_docker": use_docker})
+    with pytest.raises(NoWallError, match="Docker"):
+        run(executor, "print(1)")
+
+
+@pytest.mark.parametrize(
+    "value, meant",
+    [("1", True), ("True", True), ("f", False), ("no", False), ("none", None), ("", None)],
+)
+def test_variable_speaks_where_use_docker_is_silent(monkeypatch, value, meant):
+    monkeypatch.setenv("AUTOGEN_USE_DOCKER", value)
+    assert legacy.docker_wish(None) is meant
+    assert legacy.docker_wish("image") == "image"
+
+
+def test_variable_with_nonsense_is_refused(monkeypatch):
+    monkeypatch.setenv("AUTOGEN_USE_DOCKER", "perhaps")
+    with pytest.raises(ValueError, match="perhaps"):
+        legacy_executor({})
+
+
+@pytest.mark.parametrize("config", [{"timeout": 0}, {"workdir": "x"}])
+def test_wrong_keys_and_values_are_refused(config):
+    with pytest.raises(ValueError, match=r".+"):
+        legacy_executor(config)

@@ -1,0 +1,94 @@
+"""The same walls for an ordinary user, tried by becoming one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pydantic
+import pytest
+
+import autogen
+
+pytestmark = pytest.mark.wall
+
+PYTHON = "/usr/bin/python3"
+
+PROGRAM = """
+import json, os, sys
+from autogen.coding import CodeBlock, SandboxCommandLineCodeExecutor
+box = SandboxCommandLineCodeExecutor(work_dir=sys.argv[1], timeout=5, processes=50, memory_mb=256)
+def run(code, language="python"):
+    result = box.execute_code_blocks([CodeBlock(code=code, language=language)])
+    return [result.exit_code, result.output]
+facts = {
+    "id": run("import os; print(os.getuid() == %d)" % os.getuid()),
+    "file": run("open('made', 'w').write('x')"),
+    "home": run("import os; print(os.path.exists(%r))" % os.path.expanduser("~")),
+    "sysctl": run("open('/proc/sys/kernel/hostname', 'w').write('x')")[0],
+    "forks": run("import os\\nwhile True: os.fork()")[0],
+    "memory": run("x = []\\nwhile True: x.append(bytes(1 << 20))")[1][-60:],
+    "userns": run("unshare -U true", "sh")[0],
+    "after": run("print('fine')"),
+}
+box.stop()
+print(json.dumps(facts))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become others")
+def test_ordinary_user_gets_a_wall_too(sandbox, tmp_path_factory, require_part):
+    sandbox()
+    setpriv = shutil.which("setpriv")
+    version = subprocess.run([PYTHON, "-V"], capture_output=True, text=True, check=False)
+    wanted = f"Python {sys.version_info[0]}.{sys.version_info[1]}."
+    if setpriv is None or not version.stdout.startswith(wanted):
+        require_part(
+            "ordinary user",
+            because=f"{PYTHON} is not {wanted}x or setpriv is missing",
+            do="install python3 and util-linux",
+        )
+    # Below /tmp itself: the folders of pytest are closed to others.
+    base = Path("/tmp", f"autogen-user-test-{os.getpid()}")
+    libraries = Path(pydantic.__file__).parents[1]
+    try:
+        shutil.copytree(
+            Path(autogen.__file__).parent,
+            base / "autogen",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        for name in ("pydantic", "pydantic_core", "annotated_types", "typing_inspection"):
+            shutil.copytree(libraries / name, base / name)
+        shutil.copy(libraries / "typing_extensions.py", base)
+        (base / "work").mkdir()
+        os.chown(base / "work", 4321, 4321)
+        done = subprocess.run(
+            [
+                *(setpriv, "--reuid=4321", "--regid=4321", "--clear-groups"),
+                *(PYTHON, "-c", PROGRAM, str(base / "work")),
+            ],
+            env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": str(base)},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
+        )
+        assert done.returncode == 0, done.stderr
+        facts = json.loads(done.stdout)
+        assert (base / "work" / "made").stat().st_uid == 4321
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+        shutil.rmtree("/tmp/autogen-layers-4321", ignore_errors=True)
+    assert facts["id"] == [0, "True\n"]
+    assert facts["file"] == [0, ""]
+    assert facts["home"] == [0, "False\n"]
+    assert facts["sysctl"] == 1
+    assert facts["forks"] != 0
+    assert "ran out of memory (limit 256 MB)" in facts["memory"]
+    assert facts["userns"] != 0
+    assert facts["after"] == [0, "fine\n"]
