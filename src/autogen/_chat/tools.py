@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +9,8 @@ from .._kernel.faces import point
 from .._kernel.ops import Call, Gather, Place
 from .._kernel.run import step
 from ..errors import RunCancelled
-from ..tools.arguments import BadArguments, parsed_arguments
+from ..tools.arguments import BadArguments, WrongArguments, parsed_arguments
+from ..tools.schema import is_async
 from .wiring import event, is_watched
 
 __all__ = ["execute_function", "generate_function_call_reply", "generate_tool_calls_reply"]
@@ -82,15 +82,15 @@ async def _called(
 ) -> tuple[bool, str]:
     try:
         arguments = parsed_arguments(call.get("arguments", "{}"), function)
+    except WrongArguments as error:
+        return False, f"Error: {error}"
     except BadArguments as error:
         return False, f"Error: {error}\n The argument must be in JSON format."
     if watched:
         data = {"name": name, "id": call.get("id"), "arguments": arguments}
         await event("tool.called", data, agent=agent.name)
     try:
-        if inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(
-            function
-        ):
+        if is_async(function):
             content = await Call(None, function, (), arguments)
         else:
             place: Place = "thread" if getattr(function, "_parallel", False) else "caller"

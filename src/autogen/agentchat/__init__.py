@@ -9,8 +9,14 @@ __all__ = [
     "AssistantAgent",
     "ChatResult",
     "ConversableAgent",
+    "GroupChat",
+    "GroupChatManager",
     "LLMAgent",
     "UserProxyAgent",
+    "a_initiate_chats",
+    "gather_usage_summary",
+    "initiate_chats",
+    "register_function",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -20,7 +26,13 @@ __getattr__, __dir__ = lazy_names(
         "AssistantAgent": ".assistant_agent",
         "ChatResult": ".chat",
         "ConversableAgent": ".conversable_agent",
+        "GroupChat": ".groupchat",
+        "GroupChatManager": ".groupchat",
         "LLMAgent": ".agent",
         "UserProxyAgent": ".user_proxy_agent",
+        "a_initiate_chats": ".chat",
+        "gather_usage_summary": ".utils",
+        "initiate_chats": ".chat",
+        "register_function": ".conversable_agent",
     },
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +24,14 @@ from ..human.stream import IOStream
 from ..human.terminal import show_message
 from ..messages import History, Message, message_dict, stored
 from ..oai.client import OpenAIWrapper
+from ..tools import registry
+from ..tools.registry import register_function
 from .agent import Agent
 
-__all__ = ["ConversableAgent", "plain_method"]
+__all__ = ["ConversableAgent", "plain_method", "register_function"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MODES = ("ALWAYS", "TERMINATE", "NEVER")
 _UNSET: Any = object()
 
@@ -139,7 +139,7 @@ class ConversableAgent:
         )
         self._function_map: dict[str, Callable[..., Any]] = {}
         for function_name, function in (function_map or {}).items():
-            self._function_map[self._assert_valid_name(function_name)] = function
+            self._function_map[registry.valid_function_name(function_name)] = function
         self._code_executor: Any = None
         self._code_execution_config: dict[str, Any] | Literal[False] = False
         if code_execution_config is not False:
@@ -654,7 +654,7 @@ class ConversableAgent:
             UsageError: A name that a model could not call.
         """
         for name, function in function_map.items():
-            self._assert_valid_name(name)
+            registry.valid_function_name(name)
             if function is None:
                 if self._function_map.pop(name, None) is None:
                     warnings.warn(f"there is no function {name!r} to remove.", stacklevel=2)
@@ -663,14 +663,64 @@ class ConversableAgent:
                 warnings.warn(f"Function '{name}' is being overridden.", UserWarning, stacklevel=2)
             self._function_map[name] = function
 
-    @staticmethod
-    def _assert_valid_name(name: str) -> str:
-        if not _FUNCTION_NAME.fullmatch(name):
-            raise UsageError(
-                f"the function name {name!r} can't be used; models take 1 to 64 letters, digits, "
-                "'_' and '-'."
-            )
-        return name
+    @plain_method
+    def _wrap_function(self, func: F) -> F:
+        """`func` as models call it: dicts become pydantic models, the result becomes text."""
+        return registry.wrapped(func)
+
+    def register_for_llm(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        api_style: Literal["function", "tool"] = "tool",
+    ) -> Callable[[F], F]:
+        """A decorator that tells this agent's model of a function. The function stays as it is.
+
+        Decorators of several agents may be stacked: what the inner one says of name and description
+        holds for the outer ones that say nothing.
+
+        Args:
+            name: What the model calls it; by default the function's own name.
+            description: What it does; needed once per function.
+            api_style: "tool", or "function" for services that know only the older form.
+
+        Raises:
+            UsageError: Another style; or, when the function comes, no description.
+            AssertionError: The agent has no model.
+        """
+        return registry.register_for_llm(
+            self, name=name, description=description, api_style=api_style
+        )
+
+    def register_for_execution(
+        self, name: str | None = None, *, parallel: bool = False
+    ) -> Callable[[F], F]:
+        """A decorator that lets this agent call a function for others. It stays as it is.
+
+        Args:
+            name: Its name in the function map; by default what an inner decorator called it, else
+                its own name.
+            parallel: It may run in a worker thread, beside other tools that the same message asks
+                for. Without it, plain functions of a sync chat run one after the other in the
+                caller's thread. Coroutine functions run beside each other anyway.
+        """
+        return registry.register_for_execution(self, name, parallel=parallel)
+
+    def update_tool_signature(self, tool_sig: str | dict[str, Any], is_remove: bool | None) -> None:
+        """Add the schema of a tool to what the model is told; or, given its name, remove it.
+
+        Raises:
+            AssertionError: The agent has no model, or there is nothing to remove.
+            UsageError: The schema is none, or a model could not call that name.
+        """
+        registry.update_tool_signature(self, tool_sig, is_remove)
+
+    def update_function_signature(
+        self, func_sig: str | dict[str, Any], is_remove: bool | None = None
+    ) -> None:
+        """`update_tool_signature` for the older form, `llm_config["functions"]`."""
+        registry.update_function_signature(self, func_sig, is_remove)
 
     async def _execute_function(
         self, func_call: dict[str, Any], verbose: bool = False
