@@ -294,7 +294,7 @@ def _view(plan: Plan) -> list[str]:
     # bubblewrap hides parts of /proc only where it finds them writable; /proc/sys is writable for
     # an owner that is root outside, whatever the id inside says, so it is bound over in every case.
     options += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
-    options += ["--dev", "/dev", *_tmpfs("/dev/shm", shared_mb)]  # noqa: S108
+    options += ["--dev", "/dev", *_tmpfs("/dev/shm", shared_mb), "--remount-ro", "/dev"]  # noqa: S108
     options += [*_tmpfs("/tmp", plan.disk_mb), "--perms", "0755", "--dir", "/run"]  # noqa: S108
     options += [*_tmpfs(INSIDE, plan.disk_mb), "--perms", "0755", "--dir", "/etc"]
     for name in (*ETC, *(ETC_WITH_NETWORK if plan.host_network else ())):
