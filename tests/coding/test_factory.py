@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
+import autogen
 from autogen.coding import (
     CodeExecutor,
     CodeExecutorFactory,
@@ -133,3 +138,31 @@ def test_variable_with_nonsense_is_refused(monkeypatch):
 def test_wrong_keys_and_values_are_refused(config):
     with pytest.raises(ValueError, match=r".+"):
         legacy_executor(config)
+
+
+@pytest.mark.wall
+def test_where_namespaces_are_forbidden_the_refusal_says_so(sandbox, tmp_path):
+    sandbox()
+    program = f"""
+from autogen.coding import CodeBlock
+from autogen.coding.factory import legacy_executor
+from autogen.coding.walls import probe
+from autogen.errors import NoWallError
+assert not probe()[0].ok and probe()[0].remedy
+try:
+    legacy_executor({{"work_dir": {str(tmp_path / "w")!r}}}).execute_code_blocks(
+        [CodeBlock(code="print(1)", language="python")])
+except NoWallError as error:
+    print(error)
+"""
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "-Ur", "sh", "-c", forbid, "sh", sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(Path(autogen.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare" in done.stderr:
+        pytest.skip("this machine cannot be made to forbid namespaces")
+    assert "User namespaces are probably forbidden" in done.stdout, done.stderr

@@ -352,7 +352,7 @@ def test_construction_starts_nothing(tmp_path, monkeypatch):
 
 
 def test_missing_bubblewrap_is_named_with_the_way_out(tmp_path, monkeypatch, run):
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("autogen.coding.bubblewrap.shutil.which", lambda *a, **k: None)
     box = SandboxCommandLineCodeExecutor(work_dir=tmp_path)
     with pytest.raises(NoWallError, match="install bubblewrap"):
         run(box, "print(1)")

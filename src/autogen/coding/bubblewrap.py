@@ -32,6 +32,7 @@ __all__ = ["Mount", "Plan", "start_wall"]
 INSIDE = "/run/autogen"
 LAYER = f"{INSIDE}/layer"
 START_S = 30.0
+BIN_FOLDERS = "/usr/local/bin:/usr/bin:/bin"
 
 #: First id of the ranges that walls started by root run under: above what systemd hands out (its
 #: table of ids calls 0x70000000 and up unused). Each wall takes a range of its own, so limits count
@@ -126,7 +127,7 @@ def start_wall(plan: Plan, *, waker: Waker | None = None) -> Link:
             f"bubblewrap works on Linux only, and this is {platform.system()}. "
             "Use Docker, or LocalCommandLineCodeExecutor to run code without a wall."
         )
-    bwrap = shutil.which("bwrap")
+    bwrap = find_bwrap()
     if bwrap is None:
         raise NoWallError(
             "bubblewrap is not installed: the program 'bwrap' is not on PATH. "
@@ -137,6 +138,11 @@ def start_wall(plan: Plan, *, waker: Waker | None = None) -> Link:
         return _raise_wall(bwrap, plan, known, waker)[0]
     with _lock:
         return _first_wall(bwrap, plan, waker)
+
+
+def find_bwrap() -> str | None:
+    """The program bwrap, on PATH or where systems install it."""
+    return shutil.which("bwrap") or shutil.which("bwrap", path=BIN_FOLDERS)
 
 
 def forget() -> None:
@@ -161,7 +167,7 @@ def _first_wall(bwrap: str, plan: Plan, waker: Waker | None) -> Link:
         except RunnerLost as error:
             if waker and waker.fired:
                 raise
-            trouble = str(error)
+            trouble = str(error).removeprefix("it is gone: ")
         except OSError as error:
             trouble = str(error)
         if trouble is None:
@@ -179,11 +185,11 @@ def _advice(troubles: list[str]) -> str:
     lowered = text.lower()
     if "unknown option" in lowered:
         hint = "This bubblewrap is too old: version 0.8 or later is needed."
-    elif any(word in lowered for word in ("uid map", "user namespace", "not permitted", "denied")):
+    elif any(word in lowered for word in ("namespace", "uid map", "not permitted", "denied")):
         hint = (
             "User namespaces are probably forbidden here. On a machine of your own: "
-            "sysctl kernel.unprivileged_userns_clone=1 and, on Ubuntu, "
-            "kernel.apparmor_restrict_unprivileged_userns=0 (or an AppArmor profile for bwrap). "
+            "sysctl user.max_user_namespaces=10000 and kernel.unprivileged_userns_clone=1 and, on "
+            "Ubuntu, kernel.apparmor_restrict_unprivileged_userns=0 (or an AppArmor profile). "
             "In a container: start it with --security-opt seccomp=unconfined --cap-add SYS_ADMIN."
         )
     else:
@@ -242,7 +248,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
 
 def _outer_environment() -> dict[str, str]:
     """What bubblewrap itself needs; whoever may read its process learns nothing from it."""
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "AUTOGEN_CANARY": "seen"}
+    return {"PATH": BIN_FOLDERS, "LANG": "C.UTF-8", "AUTOGEN_CANARY": "seen"}
 
 
 def _seccomp_fd() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -71,6 +70,7 @@ class LegacyExecutor:
         self._require_wall = config.get("require_wall")
         self._wall_options = {key: config[key] for key in WALL_KEYS if key in config}
         self._chosen: CommandLineExecutor | None = None
+        self._has_run = False
         docker_wish(self._use_docker)
 
     @property
@@ -99,9 +99,15 @@ class LegacyExecutor:
             workspace.prepare(self._work_dir)
             self._chosen = self._choose()
         try:
-            return self._chosen.execute_code_blocks(code_blocks)
+            result = self._chosen.execute_code_blocks(code_blocks)
         except NoWallError as error:
             self._chosen, reason = None, error
+            # Code that began behind a wall does not go on without one.
+            if self._has_run:
+                raise
+        else:
+            self._has_run = True
+            return result
         self._chosen = self._without_bubblewrap(reason)
         return self._chosen.execute_code_blocks(code_blocks)
 
@@ -148,7 +154,7 @@ class LegacyExecutor:
             warnings.warn(
                 "No sandbox stands on this machine, so code runs directly on it, as "
                 f"use_docker=False allows. {_short(str(reason))}",
-                stacklevel=4,
+                stacklevel=3,
             )
         return self._make("commandline-local", env=self._wall_options.get("env"))
 
@@ -159,4 +165,4 @@ class LegacyExecutor:
 
 
 def _short(text: str) -> str:
-    return text.partition(". ")[0] + "." if shutil.which("bwrap") else text
+    return text.partition(". ")[0] + "."

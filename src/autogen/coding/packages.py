@@ -389,7 +389,7 @@ def pip_settings() -> tuple[list[str], dict[str, str]]:
 
 def _pip_files() -> list[Path]:
     """pip's configuration files, weakest first. Source: pip's user guide, "Configuration"."""
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     files = [
         Path("/etc/xdg/pip/pip.conf"),

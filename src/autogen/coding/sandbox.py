@@ -307,7 +307,7 @@ def _new_in(layer: Layer, before: Layer | None) -> list[str]:
 def _refuse_home(work_dir: Path) -> None:
     """A work_dir above somebody's home would hand the code every key in it."""
     real = work_dir.resolve()
-    home = Path.home().resolve()
+    home = Path(os.path.expanduser("~")).resolve()
     if real == home or real in home.parents or real == Path("/"):
         raise UsageError(
             f"work_dir {str(real)!r} holds your home folder, and code could read every key in it; "

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AutogenError
-from .bubblewrap import Plan, start_wall
+from .bubblewrap import Plan, find_bwrap, start_wall
 from .link import RunnerLost
 from .packages import layers_dir
 
@@ -52,7 +51,7 @@ def _bubblewrap() -> WallReport:
             )
             link = start_wall(plan)
         except (AutogenError, RunnerLost, OSError) as error:
-            missing = shutil.which("bwrap") is None
+            missing = find_bwrap() is None
             remedy = (
                 "apt-get install bubblewrap"
                 if missing
