@@ -1,0 +1,178 @@
+"""Code in messages, and running a piece of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from autogen import code_utils
+from autogen.code_utils import (
+    CODE_BLOCK_PATTERN,
+    DEFAULT_TIMEOUT,
+    PYTHON_VARIANTS,
+    TIMEOUT_MSG,
+    UNKNOWN,
+    check_can_use_docker_or_throw,
+    content_str,
+    create_virtual_env,
+    decide_use_docker,
+    execute_code,
+    extract_code,
+    infer_lang,
+    is_docker_running,
+)
+from autogen.errors import NoWallError
+
+
+def test_names_are_those_of_the_rooms_below():
+    assert (UNKNOWN, TIMEOUT_MSG, DEFAULT_TIMEOUT) == ("unknown", "Timeout", 600)
+    assert PYTHON_VARIANTS == ["python", "Python", "py"]
+    assert extract_code("```py\nx\n```", CODE_BLOCK_PATTERN) == [("py", "x")]
+    assert infer_lang("pip install x") == "sh"
+    assert content_str([{"type": "text", "text": "hi"}]) == "hi"
+    assert code_utils.DEFAULT_MODEL == "gpt-4"
+
+
+# ---------------------------------------------------------------------------------------- running
+
+
+@pytest.fixture
+def run(tmp_path, require_part):
+    """`execute_code` in a folder of the test, behind whatever wall stands here."""
+
+    def run(*args, **options):
+        try:
+            return execute_code(*args, work_dir=tmp_path / "work", **options)
+        except NoWallError as error:
+            require_part("a wall", because=str(error), do="apt-get install bubblewrap")
+
+    return run
+
+
+@pytest.mark.wall
+def test_code_is_run_and_leaves_no_file(run, tmp_path):
+    assert run("print('hello')") == (0, "hello\n", None)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == []
+
+
+@pytest.mark.wall
+def test_failure_tells_what_happened(run):
+    exit_code, logs, image = run("print('before')\nraise ValueError('no')")
+    assert exit_code != 0
+    assert "before" in logs
+    assert "ValueError: no" in logs
+    assert image is None
+
+
+@pytest.mark.wall
+def test_named_code_is_saved_and_run_with_its_own_line_numbers(run, tmp_path):
+    exit_code, logs, _ = run("x = 1\nprint(__name__, 1 / 0)\n", filename="task.py")
+    assert exit_code != 0
+    assert 'task.py", line 2' in logs
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["task.py"]
+
+
+@pytest.mark.wall
+def test_file_that_is_there_is_run_as_it_is(run, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "task.py").write_text("print(__name__)\n")
+    (tmp_path / "work" / "it's.sh").write_text("echo shell\n")
+    assert run(filename="task.py") == (0, "__main__\n", None)
+    assert run(filename="it's.sh", lang="sh") == (0, "shell\n", None)
+    assert (tmp_path / "work" / "task.py").read_text() == "print(__name__)\n"
+
+
+@pytest.mark.wall
+def test_code_that_takes_too_long_is_a_timeout(run):
+    assert run("import time; time.sleep(30)", timeout=1) == (1, TIMEOUT_MSG, None)
+
+
+@pytest.mark.wall
+def test_unknown_language_is_told(run):
+    assert run("x", lang="cobol") == (1, "unknown language cobol", None)
+
+
+def test_name_outside_the_folder_is_refused(tmp_path):
+    answer = execute_code("x", filename="../x.py", work_dir=tmp_path / "work")
+    assert answer == (1, "Filename is not in the workspace", None)
+    assert not (tmp_path / "x.py").exists()
+
+
+def test_neither_code_nor_file_is_an_assertion_error():
+    with pytest.raises(AssertionError):
+        execute_code()
+
+
+# ----------------------------------------------------------------------------------------- docker
+
+
+def daemon(path: str, answer: bytes) -> threading.Thread:
+    """A socket that answers one request."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+
+    def serve() -> None:
+        with server, server.accept()[0] as client:
+            client.recv(1000)
+            client.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    "answer, is_running",
+    [(b"HTTP/1.0 200 OK\r\n\r\nOK", True), (b"HTTP/1.0 500 No\r\n\r\n", False), (b"", False)],
+)
+def test_docker_runs_if_its_socket_answers(tmp_path, monkeypatch, wait_s, answer, is_running):
+    path = str(tmp_path / "docker.sock")
+    thread = daemon(path, answer)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    assert is_docker_running() is is_running
+    thread.join(wait_s)
+
+
+def test_no_socket_is_no_docker(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    assert not is_docker_running()
+    check_can_use_docker_or_throw(None)
+    check_can_use_docker_or_throw(False)
+    with pytest.raises(RuntimeError, match="no Docker answers here"):
+        check_can_use_docker_or_throw(True)
+
+
+def test_docker_elsewhere_without_its_program_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2376")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not is_docker_running()
+
+
+@pytest.mark.parametrize(
+    "said, meant", [(None, None), ("none", None), ("1", True), ("True", True), ("no", False)]
+)
+def test_variable_decides_where_nobody_else_does(monkeypatch, said, meant):
+    if said is not None:
+        monkeypatch.setenv("AUTOGEN_USE_DOCKER", said)
+    assert decide_use_docker(None) is meant
+    assert decide_use_docker(False) is False
+
+
+def test_variable_that_is_no_truth_value_is_refused(monkeypatch):
+    monkeypatch.setenv("AUTOGEN_USE_DOCKER", "perhaps")
+    with pytest.raises(ValueError, match="AUTOGEN_USE_DOCKER"):
+        decide_use_docker(None)
+
+
+def test_virtual_environment_has_a_python(tmp_path):
+    context = create_virtual_env(tmp_path / "env", with_pip=False, symlinks=os.name != "nt")
+    prefix = subprocess.run(
+        [context.env_exe, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True
+    )
+    assert prefix.stdout.strip() == str(tmp_path / "env")
+    assert context.bin_path.startswith(str(tmp_path / "env"))
