@@ -97,9 +97,11 @@ class ProviderError(AutogenError):
         provider: Host of the service, for people.
         retry_after_s: Seconds the service asked us to wait, if it said so.
         code: The provider's own error code, if it gave one.
+        shown: Whether a part of the answer was shown before it failed; such a call is not repeated.
     """
 
     retryable: bool = False
+    shown: bool = False
 
     def __init__(
         self,
