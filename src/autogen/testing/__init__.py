@@ -17,12 +17,27 @@ for. None of them needs a test framework.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .exchange import Reply, Request
+    from .executor import FakeExecutor
+    from .face import FACES, Face
+    from .human import ScriptedHuman
+    from .loopback import LoopbackLLM
+    from .replies import call, calls
+    from .script import ScriptError, UnexpectedCall, UnusedReplies
+    from .scripted import ScriptedModel
 
 __all__ = [
     "FACES",
     "Face",
     "FakeExecutor",
+    "LoopbackLLM",
+    "Reply",
+    "Request",
     "ScriptError",
     "ScriptedHuman",
     "ScriptedModel",
@@ -38,6 +53,9 @@ __getattr__, __dir__ = lazy_names(
         "FACES": ".face",
         "Face": ".face",
         "FakeExecutor": ".executor",
+        "LoopbackLLM": ".loopback",
+        "Reply": ".exchange",
+        "Request": ".exchange",
         "ScriptError": ".script",
         "ScriptedHuman": ".human",
         "ScriptedModel": ".scripted",

@@ -19,7 +19,7 @@ from ..models.base import (
     ModelClient,
     ToolCall,
 )
-from .replies import message_of
+from .replies import message_of, n_words
 from .script import Script, Strict, told
 
 __all__ = ["ScriptedModel"]
@@ -58,7 +58,7 @@ class ScriptedModel(Strict):
         self._script = Script(replies, owner="ScriptedModel")
         self._keep = keep
         self._lock = threading.Lock()
-        self._n_words: dict[str, int] = {}
+        self._counted: tuple[list[Any], int] = ([], 0)
         self._last: list[Any] = []
         self._n_answers = 0
         self.requests: list[dict[str, Any]] = []
@@ -85,7 +85,7 @@ class ScriptedModel(Strict):
             self._record(params, messages)
         reply = self._script.take(params, lambda: told(messages))
         message = message_of(reply)
-        prompt, completion = self._words(messages), self._words([message])
+        prompt, completion = self._words(messages), n_words([message])
         with self._lock:
             self._n_answers += 1
             n = self._n_answers
@@ -142,17 +142,14 @@ class ScriptedModel(Strict):
                 del self.requests[: -self._keep]
 
     def _words(self, messages: list[Any]) -> int:
-        """Words in the texts of `messages`; each text is counted once in a model's life."""
-        counted, total = self._n_words, 0
-        for message in messages:
-            content = message.get("content")
-            if isinstance(content, list):
-                content = " ".join(str(part.get("text") or "") for part in content)
-            if content:
-                n = counted.get(content)
-                if n is None:
-                    n = counted[content] = len(content.split())
-                total += n
+        """Words in the texts of `messages`. Those of the request before are not counted again."""
+        before, total = self._counted
+        n = len(before)
+        if n and messages[:n] == before:
+            total += n_words(messages[n:])
+        else:
+            total = n_words(messages)
+        self._counted = (messages, total)
         return total
 
     def __repr__(self) -> str:
