@@ -2,8 +2,8 @@
 
 Where the tiktoken package is installed, knows the model and finds its data on this machine, text is
 counted exactly. Anywhere else `estimated_tokens` gives a number that is meant to lie above the
-exact one, so that what it lets through fits. Nothing is ever downloaded: tiktoken would, so it is asked
-only when its data is there already (in `TIKTOKEN_CACHE_DIR`, or loaded by the program).
+exact one, so that what it lets through fits. Nothing is ever downloaded: tiktoken would, so it is
+asked only when its data is there already (in `TIKTOKEN_CACHE_DIR`, or loaded by the program).
 """
 
 from __future__ import annotations
