@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 import pytest
@@ -371,6 +372,14 @@ def test_work_dir_made_anew_gets_a_new_wall(box, run, tmp_path):
         path.unlink()
     (tmp_path / "work").rmdir()
     assert run(box, "import os; print(sorted(os.listdir()))").output.startswith("['tmp_code_")
+
+
+def test_network_of_the_host_is_shared_only_when_asked_for(sandbox, run):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"import socket; socket.create_connection(('127.0.0.1', {port}), timeout=2)"
+        assert run(sandbox(network="host"), code).exit_code == 0
+        assert run(sandbox(network=["example.org"]), code).exit_code == 1
 
 
 def test_ten_thousand_files_are_no_trouble(box, run, tmp_path):

@@ -120,14 +120,18 @@ def write(work_dir: Path, name: str, text: str) -> Path:
 
 def _replace(folder: int, name: str, data: bytes) -> None:
     """Put a new file in the place of `name`, whatever lies there; the old one may be linked."""
-    temporary = f".{secrets.token_hex(8)}.tmp"
-    file = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o644, dir_fd=folder
-    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
+    temporary = name
+    try:
+        file = os.open(temporary, flags, 0o644, dir_fd=folder)
+    except FileExistsError:
+        temporary = f".{secrets.token_hex(8)}.tmp"
+        file = os.open(temporary, flags, 0o644, dir_fd=folder)
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(data)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        if temporary != name:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         try:
             os.unlink(temporary, dir_fd=folder)
