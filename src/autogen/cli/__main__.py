@@ -1,0 +1,7 @@
+"""`python -m autogen.cli` is `autogen`."""
+
+from __future__ import annotations
+
+from .app import main
+
+main()

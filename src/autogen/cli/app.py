@@ -1,0 +1,168 @@
+"""The commands of `autogen`, their options, and nothing else: each is carried out by a module.
+
+Those modules load when their command runs, so that `autogen --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from .._version import __version__
+from .outcome import ExitCode
+
+__all__ = ["app", "main"]
+
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 error, 2 usage, 3 no wall, 4 a limit was reached, 5 loop, 6 timeout, "
+    "130 Ctrl-C."
+)
+#: Turns after which `run` gives up where nothing else was said: far more than a task takes, and an
+#: end for two agents that thank each other for ever.
+_MAX_TURNS = 50
+
+app = typer.Typer(
+    name="autogen",
+    help="Agents that talk, write code and run it in a sandbox.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Model = Annotated[
+    str | None,
+    typer.Option(help="Model to use. Keys come from the environment, .env or OAI_CONFIG_LIST."),
+]
+BaseUrl = Annotated[
+    str | None, typer.Option(help="Address of an OpenAI-compatible server that has the model.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Events as JSON lines on stdout, all else on stderr.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"autogen-next {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="The version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Agents that talk, write code and run it in a sandbox."""
+
+
+@app.command(epilog=_EXIT_CODES)
+def demo(
+    model: Annotated[
+        str | None, typer.Option(help="A real model, instead of the script that stands in for it.")
+    ] = None,
+    base_url: BaseUrl = None,
+    work_dir: Annotated[str, typer.Option(help="Where the chart goes.")] = "autogen-demo",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Two agents write, run and repair a program that draws a chart. Costs nothing."""
+    from .demo import show_demo
+
+    raise typer.Exit(
+        show_demo(model=model, base_url=base_url, work_dir=work_dir, as_json=as_json, debug=debug)
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def run(
+    task: Annotated[str, typer.Argument(help='What is to be done, in quotes; "-" reads stdin.')],
+    model: Model = None,
+    base_url: BaseUrl = None,
+    work_dir: Annotated[str, typer.Option(help="Where code runs and leaves its files.")] = "coding",
+    max_turns: Annotated[int, typer.Option(min=1, help="Most answers of the model.")] = _MAX_TURNS,
+    timeout: Annotated[
+        float | None, typer.Option(help="Most seconds for the whole run.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Two agents work on a task: one writes code, the other runs it, until it is done."""
+    if timeout is not None and not timeout > 0:
+        raise typer.BadParameter("it must be a positive number of seconds.", param_hint="--timeout")
+    if task.endswith(".py") and os.path.isfile(task):
+        raise typer.BadParameter(
+            f"{task} is a program, and `autogen run` takes a task in words; "
+            f"start it with: python {task}",
+            param_hint="TASK",
+        )
+    from .run import run_task
+
+    raise typer.Exit(
+        run_task(
+            sys.stdin.read() if task == "-" else task,
+            model=model,
+            base_url=base_url,
+            work_dir=work_dir,
+            max_turns=max_turns,
+            timeout_s=timeout,
+            as_json=as_json,
+            debug=debug,
+        )
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def chat(
+    model: Model = None,
+    base_url: BaseUrl = None,
+    work_dir: Annotated[str, typer.Option(help="Where code runs and leaves its files.")] = "coding",
+    debug: Debug = False,
+) -> None:
+    """Talk with an assistant; its code runs in the sandbox when you say so."""
+    from .chat import talk
+
+    raise typer.Exit(talk(model=model, base_url=base_url, work_dir=work_dir, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Tell which walls work here and why not, which keys are found, and what clashes."""
+    from .doctor import report
+
+    raise typer.Exit(report(as_json=as_json, debug=debug))
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; ends the program with an exit code.
+
+    A reader that goes away (`| head`) ends it quietly.
+
+    Args:
+        arguments: Without the name of the program; None takes those of the process.
+    """
+    code = 0
+    try:
+        app(args=arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BrokenPipeError:
+        code = int(ExitCode.ERROR)
+    except KeyboardInterrupt:
+        code = int(ExitCode.INTERRUPTED)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # The interpreter flushes once more when it ends, and would complain about the reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -1,0 +1,54 @@
+"""`autogen run "TASK"`: two agents work on a task until it is done."""
+
+from __future__ import annotations
+
+from ..agentchat.assistant_agent import AssistantAgent
+from ..agentchat.user_proxy_agent import UserProxyAgent
+from ..errors import UsageError
+from .model import choose_model
+from .outcome import exit_with_words
+from .session import closing, code_of_result, open_session
+
+__all__ = ["run_task"]
+
+#: Sent where an answer has no code to run and does not say that the task is done.
+_NUDGE = (
+    "There was no code to run in that. Please go on; if everything is done, end with the word "
+    "TERMINATE on a line of its own."
+)
+
+
+def run_task(
+    task: str,
+    *,
+    model: str | None,
+    base_url: str | None,
+    work_dir: str,
+    max_turns: int | None,
+    timeout_s: float | None,
+    as_json: bool,
+    debug: bool,
+) -> int:
+    """Work on `task`; the exit code."""
+    secrets: list[str] = []
+    with exit_with_words(debug=debug, secrets=secrets):
+        if not task.strip():
+            raise UsageError('there is no task; write it in quotes: autogen run "Count to ten".')
+        choice = choose_model(model, base_url)
+        secrets += choice.secrets
+        session = open_session(thinker="assistant", as_json=as_json, secrets=choice.secrets)
+        session.pen.title("autogen run", choice.label)
+        assistant = AssistantAgent("assistant", llm_config=choice.llm_config)
+        user = UserProxyAgent(
+            "user",
+            human_input_mode="NEVER",
+            code_execution_config={"work_dir": work_dir},
+            default_auto_reply=_NUDGE,
+        )
+        result, seconds = session.talk(
+            user, assistant, task, max_turns=max_turns, timeout_s=timeout_s
+        )
+        code = code_of_result(result)
+        rows = closing(result, seconds, n_runs=session.transcript.n_runs)
+        session.pen.facts(rows, ok=code == 0)
+        return int(code)
