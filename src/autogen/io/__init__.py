@@ -1,0 +1,8 @@
+"""Where people see output and type input: the console, a web socket, or a stream of your own."""
+
+from __future__ import annotations
+
+from ..human.stream import InputStream, IOConsole, IOStream, OutputStream
+from .websockets import IOWebsockets
+
+__all__ = ["IOConsole", "IOStream", "IOWebsockets", "InputStream", "OutputStream"]
