@@ -155,7 +155,8 @@ def _first_wall(bwrap: str, plan: Plan, waker: Waker | None) -> Link:
     known = _proven.get(plan.host_network)
     if known:
         return _raise_wall(bwrap, plan, known, waker)[0]
-    troubles = []
+    troubles: list[str] = []
+    refusals: list[str] = []
     is_root = os.geteuid() == 0
     variants = [Variant(mapped=True, seal=False)] if is_root else []
     variants += [Variant(mapped=False, seal=True), Variant(mapped=False, seal=False)]
@@ -168,8 +169,10 @@ def _first_wall(bwrap: str, plan: Plan, waker: Waker | None) -> Link:
             if waker and waker.fired:
                 raise
             trouble = str(error).removeprefix("it is gone: ")
+            refusals.append(trouble)
         except OSError as error:
             trouble = str(error)
+            refusals.append(trouble)
         if trouble is None:
             assert link is not None
             _proven[plan.host_network] = variant
@@ -177,12 +180,13 @@ def _first_wall(bwrap: str, plan: Plan, waker: Waker | None) -> Link:
         if link:
             link.kill()
         troubles.append(f"{variant}: {trouble}")
-    raise NoWallError(f"bubblewrap cannot build a wall here. {_advice(troubles)}")
+    raise NoWallError(f"bubblewrap cannot build a wall here. {_advice(troubles, refusals)}")
 
 
-def _advice(troubles: list[str]) -> str:
-    text = "; ".join(dict.fromkeys(troubles))
-    lowered = text.lower()
+def _advice(troubles: list[str], refusals: list[str]) -> str:
+    """What to do; `refusals` are the troubles that came before the canary could run."""
+    text = "; ".join(troubles)
+    lowered = " ".join(refusals).lower()
     if "unknown option" in lowered:
         hint = "This bubblewrap is too old: version 0.8 or later is needed."
     elif any(word in lowered for word in ("namespace", "uid map", "not permitted", "denied")):

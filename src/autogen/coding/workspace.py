@@ -165,8 +165,10 @@ class Snapshot:
         found = []
         total_bytes = 0
         for name, seen in sorted(self._look().items()):
+            if self._before.get(name) == seen:
+                continue
             path = self._root / name
-            if self._before.get(name) == seen or path in leave_out:
+            if path in leave_out:
                 continue
             if seen.size > MOST_ARTIFACT_BYTES or total_bytes + seen.size > MOST_TOTAL_BYTES:
                 continue
