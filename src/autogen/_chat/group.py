@@ -12,9 +12,9 @@ from .._kernel.faces import point
 from ..errors import NoEligibleSpeaker, UsageError
 from ..human.stream import IOStream
 from ..messages import Message, stored
-from .audience import Audience, record
+from .audience import Audience
 from .send import deliver
-from .state import Chat, current_chat
+from .state import Chat, Histories, current_chat, record
 from .termination import is_termination
 from .wiring import event, is_watched
 
@@ -82,8 +82,14 @@ async def _rounds(
         if group.enable_clear_history and isinstance(reply, dict) and _asks_to_clear(reply):
             reply["content"] = manager.clear_agents_history(reply, group)
         await deliver(chat, speaker, reply, manager, False, silent)
-        message = manager.chat_messages[speaker][-1]
+        message = _newest(manager._oai_messages, speaker)
     chat.note = "max_round"
+
+
+def _newest(histories: dict[Any, list[dict[str, Any]]], partner: Any) -> dict[str, Any]:
+    if isinstance(histories, Histories):
+        return histories.newest(partner)
+    return histories[partner][-1]
 
 
 async def _reply_of(manager: Any, speaker: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 from .._kernel.run import current_run
 from ..artifacts import Artifact
-from ..messages import History
+from ..messages import History, Message
 from ..usage import ChatCost, Ledger, Usage
 
-__all__ = ["Chat", "ChatResult", "Histories", "current_chat"]
+__all__ = ["Chat", "ChatResult", "Histories", "current_chat", "record"]
 
 
 class Histories(dict[Any, list[dict[str, Any]]]):
@@ -23,6 +23,29 @@ class Histories(dict[Any, list[dict[str, Any]]]):
     def __missing__(self, partner: Any) -> list[dict[str, Any]]:
         made = self[partner] = History()
         return made
+
+    @classmethod
+    def over(cls, given: dict[Any, list[dict[str, Any]]] | None) -> dict[Any, list[dict[str, Any]]]:
+        """`given` itself where it makes histories of its own; its lists in one of these else."""
+        if given is not None and hasattr(given, "__missing__"):
+            return given
+        return cls(given or {})
+
+    def keep(self, partner: Any, message: Message) -> None:
+        """Append a message made by `stored` to the history of `partner`."""
+        record(self[partner], message)
+
+    def newest(self, partner: Any) -> dict[str, Any]:
+        """The last message with `partner`."""
+        return self[partner][-1]
+
+
+def record(history: list[dict[str, Any]], message: Message) -> None:
+    """Append a message made by `stored` to a list of ours, or to one the user put in its place."""
+    if type(history) is History:
+        history.record(message)
+    else:
+        history.append(message)
 
 
 class Chat:

@@ -22,7 +22,7 @@ from ..config.llm import parse_llm_config
 from ..errors import UsageError
 from ..human.stream import IOStream
 from ..human.terminal import show_message
-from ..messages import History, Message, message_dict, stored
+from ..messages import Message, message_dict, stored
 from ..oai.client import OpenAIWrapper
 from ..tools import registry
 from ..tools.registry import register_function
@@ -110,10 +110,12 @@ class ConversableAgent:
                 f"human_input_mode {human_input_mode!r} is not known; use 'ALWAYS', 'TERMINATE' "
                 "or 'NEVER'."
             )
+        if is_termination_msg is not None and not callable(is_termination_msg):
+            raise UsageError(
+                f"is_termination_msg is {is_termination_msg!r}; it must be a function of a message."
+            )
         self._name = name
-        self._oai_messages: dict[Any, list[dict[str, Any]]] = (
-            Histories() if chat_messages is None else chat_messages
-        )
+        self._oai_messages: dict[Any, list[dict[str, Any]]] = Histories.over(chat_messages)
         self._oai_system_message: list[dict[str, Any]] = [
             Message(content=system_message, role="system")
         ]
@@ -351,11 +353,11 @@ class ConversableAgent:
             )
         except UsageError:
             return False
-        history = self._oai_messages[conversation_id]
-        if type(history) is History:
-            history.record(kept)
+        histories = self._oai_messages
+        if isinstance(histories, Histories):
+            histories.keep(conversation_id, kept)
         else:
-            history.append(kept)
+            histories[conversation_id].append(kept)
         return True
 
     @plain_method
