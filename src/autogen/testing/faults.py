@@ -77,16 +77,17 @@ def _streamed(request: Request, reply: Reply, headers: dict[str, str]) -> list[A
         {"content-type": "text/event-stream", "transfer-encoding": "chunked", **headers},
     )
     is_cut = fault in ("drop_stream", "drop_body")
-    end: list[Act] = [CLOSE] if is_cut else [chunk(b"")]
+    end = b"" if is_cut else chunk(b"")
+    after: list[Act] = [CLOSE] if is_cut else []
     if fault == "drip":
-        return _dripped(begin + b"".join(map(chunk, sent)) + chunk(b""), reply.chunk_delay_s)
+        return _dripped(begin + b"".join(map(chunk, sent)) + end, reply.chunk_delay_s)
     if not reply.chunk_delay_s:
         # One write for many events: what a client does with them does not depend on it.
-        return [begin + b"".join(map(chunk, sent)), *end]
+        return [begin + b"".join(map(chunk, sent)) + end, *after]
     acts: list[Act] = [begin]
     for event in sent:
         acts += [chunk(event), Pause(reply.chunk_delay_s)]
-    return acts + end
+    return [*acts, end, *after]
 
 
 def _dripped(data: bytes, delay_s: float) -> list[Act]:

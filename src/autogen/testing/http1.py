@@ -7,6 +7,7 @@ acts without tasks, so a server that stops leaves nothing behind.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -202,6 +203,9 @@ class Connection(asyncio.Protocol):
         """A client came."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        # asyncio does this for sockets whose protocol number is set, and accepted ones have none:
+        # two writes in a row would then cost 40 ms of waiting for the client's delayed ACK.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listener.connections.add(self)
         self._listener.n_connections += 1
 

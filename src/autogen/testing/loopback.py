@@ -165,8 +165,8 @@ class LoopbackLLM(Strict):
         ready.set()
         await stopped.wait()
         server.close()
-        # Sockets are closed some turns of the loop after they are cut, and a client may have come in
-        # through the closing door.
+        # Sockets are closed some turns of the loop after they are cut, and a client may have come
+        # in through the closing door.
         for _ in range(_CLOSING_TURNS):
             for connection in list(self._listener.connections):
                 connection.abort()
