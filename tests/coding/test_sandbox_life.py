@@ -300,16 +300,18 @@ def test_runner_that_died_between_blocks_is_not_noticed(sandbox, run):
     assert run(box, "print('fine')").output == "fine\n"
 
 
-def test_wedged_runner_is_replaced(sandbox, run, monkeypatch):
+def test_wedged_runner_is_replaced(sandbox, run, monkeypatch, eventually):
     monkeypatch.setattr(link_module, "GRACE_S", 0.3)
     box = sandbox(timeout=1)
     run(box, "pass")
     process = inside(box)
     (runner,) = (pid for pid in descendants(process.pid) if is_runner(pid, process.pid))
     os.kill(runner, signal.SIGSTOP)
+    below = descendants(process.pid)
     result = run(box, "print(1)")
     assert result.exit_code == 137
     assert "did not answer in time" in result.output
+    eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in below))
     assert run(box, "print('fine')").output == "fine\n"
 
 

@@ -224,30 +224,50 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         drop = [setpriv, f"--reuid={base + state.st_uid}", f"--regid={base + state.st_gid}"]
         drop += ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     filter_fd = _seccomp_fd()
+    info, info_writer = os.pipe()
     try:
         argv += [bwrap, *_isolation(variant, plan), "--seccomp", str(filter_fd)]
+        argv += ["--info-fd", str(info_writer)]
         argv += [*_view(plan), *drop, plan.interpreter.executable, "-I", f"{INSIDE}/runner.py"]
         process = spawn(
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(filter_fd,),
+            pass_fds=(filter_fd, info_writer),
             env=_outer_environment(),
             cwd="/",
             bufsize=0,
             # A Ctrl-C at the terminal is this program's to handle, not the wall's.
             start_new_session=True,
         )
+    except BaseException:
+        os.close(info)
+        raise
     finally:
         os.close(filter_fd)
+        os.close(info_writer)
     link = Link(process)
     try:
         link.start(_setup(plan), timeout_s=START_S, waker=waker)
+        _hold_inner(link, info)
     except BaseException:
+        _hold_inner(link, info)
         link.kill()
         raise
+    finally:
+        os.close(info)
     return link, owner
+
+
+def _hold_inner(link: Link, info: int) -> None:
+    """Tell the link which process is the first inside; bubblewrap has written that by now."""
+    os.set_blocking(info, False)
+    try:
+        link.hold(int(json.loads(os.read(info, 4096))["child-pid"]))
+    except (OSError, ValueError, KeyError):
+        # It never came that far.
+        return
 
 
 def _outer_environment() -> dict[str, str]:

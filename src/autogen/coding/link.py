@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import select
+import signal
 import struct
 import subprocess
 import threading
@@ -116,6 +117,7 @@ class Link:
         self._pending = bytearray()
         # Processes inside may hold the pipes when the one that holds the wall up is gone.
         self._life = os.pidfd_open(process.pid)
+        self._inner = -1
         _links.add(self)
 
     # -- life --------------------------------------------------------------------------------------
@@ -145,12 +147,28 @@ class Link:
     def kill(self) -> None:
         """End the runner and with it everything inside its wall."""
         process = self.process
+        if self._inner >= 0:
+            try:
+                signal.pidfd_send_signal(self._inner, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
         self._close()
         if process.poll() is None:
             process.kill()
         try:
             process.wait(timeout=5)
         except subprocess.TimeoutExpired:
+            pass
+
+    def hold(self, pid: int) -> None:
+        """Remember process 1 of the wall, to kill it directly.
+
+        It dies with the process that started it only if that may signal it, which a change of user
+        id on the way in prevents; and it may be stopped, so that it never sees its pipes close.
+        """
+        try:
+            self._inner = os.pidfd_open(pid)
+        except ProcessLookupError:
             pass
 
     def abandon(self) -> None:
@@ -163,9 +181,10 @@ class Link:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream and not stream.closed:
                 stream.close()
-        if self._life >= 0:
-            os.close(self._life)
-            self._life = -1
+        for fd in (self._life, self._inner):
+            if fd >= 0:
+                os.close(fd)
+        self._life = self._inner = -1
 
     @property
     def alive(self) -> bool:
