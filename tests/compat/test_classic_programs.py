@@ -94,7 +94,14 @@ def test_a_group_of_four_is_led_by_the_model(
     work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = iter(
-        ["planner", "1. models 2. routes", "coder", "the code", "reviewer", "Approved.\n\nTERMINATE"]
+        [
+            "planner",
+            "1. models 2. routes",
+            "coder",
+            "the code",
+            "reviewer",
+            "Approved.\n\nTERMINATE",
+        ]
     )
     with LoopbackLLM(lambda request: next(lines)) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
@@ -102,9 +109,7 @@ def test_a_group_of_four_is_led_by_the_model(
 
         config = {"model": "gpt-4", "api_key": "k"}
         user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
-        names = run(
-            "group_chat", llm_config=config, AssistantAgent=AssistantAgent, user_proxy=user
-        )
+        names = run("group_chat", llm_config=config, AssistantAgent=AssistantAgent, user_proxy=user)
     said = [(m["name"], m["content"]) for m in names["group_chat"].messages[1:]]
     assert said == [
         ("planner", "1. models 2. routes"),
@@ -119,6 +124,8 @@ def test_the_joke_is_told_and_kept_in_the_cache_folder_of_its_seed(
     with LoopbackLLM(["Two agents walk into a chat. Neither says TERMINATE."]) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         first, second = run("joke"), run("joke")
-    assert first["reply"] == second["reply"] == "Two agents walk into a chat. Neither says TERMINATE."
+    assert (
+        first["reply"] == second["reply"] == "Two agents walk into a chat. Neither says TERMINATE."
+    )
     assert capsys.readouterr().out.count("Two agents walk into a chat.") == 2
     assert (work_dir / ".cache" / "41").is_dir()

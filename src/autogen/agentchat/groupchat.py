@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,9 @@ from typing import Any, ClassVar, Literal
 
 from .._chat import group, select
 from .._chat.audience import ManagerHistories
+from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
+from .._kernel.run import random_index
 from ..errors import AgentNameConflict, UsageError
 from ..graph_utils import check_graph_validity, invert_disallowed_to_allowed
 from ..messages import content_str
@@ -271,7 +272,8 @@ class GroupChat:
 
     def random_select_speaker(self, agents: list[Any] | None = None) -> Any:
         """A member picked by chance."""
-        return random.choice(self.agents if agents is None else agents)
+        choices = self.agents if agents is None else agents
+        return choices[drive_sync(random_index(len(choices)))]
 
     async def _select_speaker(self, last_speaker: Agent, selector: ConversableAgent) -> Agent:
         """The next speaker.
