@@ -24,6 +24,7 @@ __all__ = [
     "content_str",
     "encoded",
     "expand_tool_responses",
+    "filled",
     "message_dict",
     "plain",
     "stored",
@@ -108,7 +109,9 @@ class Message(dict[str, Any]):
         self._changed()
 
     def __copy__(self) -> Message:
-        return Message(self)
+        made = Message(self)
+        made.wire, made.parts = self.wire, self.parts
+        return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Message:
         return Message({k: deepcopy(v, memo) for k, v in self.items()})
@@ -137,13 +140,13 @@ class History(list[dict[str, Any]]):
         """Append a message made by `stored`."""
         list.append(self, message)
         if self._is_text and len(message) > 3:
-            self._is_text = "tool_responses" not in message
+            self._is_text = _is_ready(message)
 
     @property
     def is_text(self) -> bool:
-        """Whether no message holds `tool_responses`."""
+        """Whether a model can be sent every message as it is."""
         if self._seen_edits != _Edits.count:
-            self._is_text = not any("tool_responses" in m for m in self)
+            self._is_text = all(map(_is_ready, self))
             self._seen_edits = _Edits.count
         return self._is_text
 
@@ -261,21 +264,38 @@ def _shortened(value: Any, limit: int = 120) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def _is_ready(message: Mapping[str, Any]) -> bool:
+    return "tool_responses" not in message and "context" not in message
+
+
+def filled(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`message` with the text that its content makes of its context, where that is a function."""
+    content = message.get("content")
+    if not callable(content):
+        return message
+    return {**message, "content": content(message.get("context") or {})}
+
+
 def expand_tool_responses(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """`messages` with each joint tool reply replaced by its single tool messages.
 
     A parent of another role than `tool` (a human spoke instead of the tools) is kept after them.
+    A function as content is replaced by what it makes of the message's context; no model is sent
+    the context itself.
     Returns `messages` itself where there is nothing to expand; never changes it.
     """
     if isinstance(messages, History):
         if messages.is_text:
             return messages
-    elif not any("tool_responses" in m for m in messages):
+    elif all(map(_is_ready, messages)):
         return messages
     out: list[Mapping[str, Any]] = []
     for message in messages:
-        if "tool_responses" not in message:
+        if _is_ready(message):
             out.append(message)
+        elif "tool_responses" not in message:
+            message = filled(message)
+            out.append({k: v for k, v in message.items() if k != "context"})
         else:
             out.extend(_expanded(message))
     return out

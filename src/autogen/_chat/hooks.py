@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 from .._kernel.ops import Call, Flavour
@@ -57,6 +58,9 @@ async def before_reply(agent: Any, messages: list[dict[str, Any]]) -> list[dict[
     """`messages` as the hooks want them answered. The stored history is not changed."""
     messages = await _last_message(agent, messages)
     hooks = await _registered(agent, "process_all_messages_before_reply")
+    if hooks:
+        # Theirs to change: what is stored stays as it was said.
+        messages = [copy(message) for message in messages]
     for flavour, hook in hooks:
         messages = await _called(flavour, hook, messages)
     return messages

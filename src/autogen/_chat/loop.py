@@ -40,7 +40,8 @@ async def initiate_chat(
     context: dict[str, Any],
 ) -> ChatResult:
     """Let `initiator` talk with `recipient` until one of them stops, and say what came of it."""
-    if max_turns is not None and max_turns < 1:
+    turns: Any = max_turns
+    if turns is not None and (not isinstance(turns, int) or turns < 1):
         raise UsageError(
             f"max_turns is {max_turns!r}; it must be None or a whole number of at least 1."
         )
@@ -61,7 +62,7 @@ async def initiate_chat(
         try:
             initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
             try:
-                await _talk(chat, message, max_turns, silent, context)
+                await _talk(chat, message, max_turns, is_silent, context)
                 summary = await summarize(
                     initiator, recipient, method=summary_method, args=args, cache=cache
                 )
@@ -71,7 +72,8 @@ async def initiate_chat(
                 if not is_outermost:
                     raise
                 chat.stop_reason = stop.reason
-                summary = last_message_text(initiator, recipient) if chat.n_messages else ""
+                has_summary = summary_method is not None and chat.n_messages
+                summary = last_message_text(initiator, recipient) if has_summary else ""
         except GeneratorExit:
             # Whoever iterated over the chat left; nothing may be awaited any more.
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,10 @@ async def generate_oai_reply(
         cache=agent.client_cache,
         agent=agent,
     )
-    return (False, None) if reply is None else (True, reply)
+    if reply is None:
+        warnings.warn(f"the model of {agent.name!r} gave an empty answer.", stacklevel=2)
+        return False, None
+    return True, reply
 
 
 async def completed_text(

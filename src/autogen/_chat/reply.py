@@ -156,7 +156,7 @@ def reset_configs(rows: Sequence[dict[str, Any]]) -> None:
 def async_only_names(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Names of coroutine functions that nobody said to leave out of sync chats."""
     return [
-        row["reply_func"].__name__
+        getattr(row["reply_func"], "__name__", repr(row["reply_func"]))
         for row in rows
         if _is_async(row["reply_func"])
         and not is_face(row["reply_func"])
@@ -173,7 +173,9 @@ async def generate_reply(
             raise AssertionError("Either messages=... or sender=... must be provided.")
         messages = agent.chat_messages[sender]
     if current_chat() is None:
-        with chat_opened(sender, agent, silent=bool(agent.silent)):
+        with chat_opened(sender, agent, silent=bool(agent.silent)) as (chat, _):
+            # One message is a task to begin with; the newest of several may be its end.
+            chat.n_messages = len(messages[-2:])
             return await _walk(agent, messages, sender, exclude)
     return await _walk(agent, messages, sender, exclude)
 

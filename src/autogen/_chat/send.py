@@ -7,7 +7,7 @@ from typing import Any
 from .._kernel.faces import point
 from .._kernel.ops import Call
 from ..errors import UsageError
-from ..messages import message_dict
+from ..messages import filled, message_dict
 from .hooks import before_send
 from .state import Chat, current_chat
 from .wiring import chat_opened, event, is_watched
@@ -27,6 +27,8 @@ async def send(
         # Somebody's own code sends: what follows is a conversation of its own, finished before it
         # returns.
         with chat_opened(agent, recipient, silent=bool(silent)) as (own, _):
+            # A first message is a task; the answer to an earlier one may be the end.
+            own.n_messages = len(agent.chat_messages.get(recipient, ())[-1:])
             await deliver(own, agent, message, recipient, request_reply, silent)
             await converse(own, silent)
         return
@@ -57,36 +59,55 @@ async def receive(
     senders_own = getattr(sender, "silent", None)
     if senders_own is not None:
         silent = senders_own
-    if getattr(agent._process_received_message, "__plain__", False):
-        await take(agent, message, sender, silent)
-    else:
-        await Call(agent._process_received_message, None, (message, sender, silent), place="inline")
-    if not (agent.reply_at_receive[sender] if request_reply is None else request_reply):
-        return
     chat = current_chat()
     if chat is not None and chat.expecting == (sender, agent):
-        chat.mailbox.append((agent, sender))
+        await _hear(agent, message, sender, silent)
+        if _is_answer_due(agent, sender, request_reply):
+            chat.mailbox.append((agent, sender))
         return
     with chat_opened(sender, agent, silent=bool(silent)) as (own, _):
-        own.mailbox.append((agent, sender))
-        await converse(own, silent)
+        await _hear(agent, message, sender, silent)
+        if _is_answer_due(agent, sender, request_reply):
+            own.n_messages = len(agent.chat_messages[sender][-2:])
+            own.mailbox.append((agent, sender))
+            await converse(own, silent)
+
+
+def _is_answer_due(agent: Any, sender: Any, request_reply: bool | None) -> bool:
+    return bool(agent.reply_at_receive[sender] if request_reply is None else request_reply)
+
+
+async def _hear(agent: Any, message: Any, sender: Any, silent: bool | None) -> None:
+    """Record a message as heard and show it, in the agent's own way if it has one."""
+    process = agent._process_received_message
+    if getattr(process, "__plain__", False):
+        await take(agent, message, sender, silent)
+        return
+    await Call(process, None, (message, sender, silent), place="inline")
+    if is_watched() and agent.chat_messages[sender]:
+        await _tell(agent, sender, silent, is_printed=True)
 
 
 async def take(agent: Any, message: Any, sender: Any, silent: bool | None) -> None:
     """Record a message as heard, and show it."""
     if not agent._append_oai_message(message, "user", sender, is_sending=False):
         raise _unsendable(message)
-    if not is_watched():
+    if silent and not is_watched():
         return
     is_printed = not silent and not getattr(agent._print_received_message, "__plain__", False)
     if is_printed:
         await Call(agent._print_received_message, None, (message, sender), place="inline")
+    await _tell(agent, sender, silent, is_printed=is_printed)
+
+
+async def _tell(agent: Any, sender: Any, silent: bool | None, *, is_printed: bool) -> None:
+    """Tell whoever watches of the message that `agent` heard last; `is_printed` if it was shown."""
     await event(
         "message.sent",
         {
             "sender": sender.name,
             "recipient": agent.name,
-            "message": dict(agent.chat_messages[sender][-1]),
+            "message": dict(filled(agent.chat_messages[sender][-1])),
             "is_printed": is_printed,
         },
         agent=sender.name,

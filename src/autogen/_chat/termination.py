@@ -33,7 +33,7 @@ class DefaultTermination:
     def __call__(self, message: Mapping[str, Any]) -> bool:
         """Whether `message` says that the task is done."""
         content = message.get("content")
-        if not content:
+        if not content or callable(content):
             return False
         text = content_str(content).rstrip(_DRESSING)
         if not text.endswith(_WORD):

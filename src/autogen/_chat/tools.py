@@ -43,7 +43,7 @@ async def generate_tool_calls_reply(
         return False, None
     cores = [_responded(agent, call) for call in calls]
     responses = [await cores[0]] if len(cores) == 1 else await Gather(cores)
-    content = "\n\n".join(r["content"] for r in responses if r["content"])
+    content = "\n\n".join(str(r["content"]) for r in responses)
     return True, {"role": "tool", "tool_responses": responses, "content": content}
 
 

@@ -78,9 +78,16 @@ def is_watched() -> bool:
 
 
 def event(
-    type: str, data: dict[str, Any], *, agent: str | None = None, silent: bool = False
+    type: str, data: dict[str, Any], *, agent: str | None = None, silent: bool | None = None
 ) -> Emit:
-    """An op that tells whoever watches. Ask `is_watched` first."""
+    """An op that tells whoever watches. Ask `is_watched` first.
+
+    Args:
+        type: One of `EVENT_TYPES`.
+        data: The facts.
+        agent: Name of who acts.
+        silent: Whether to leave it unprinted; None does as the chat does.
+    """
     run = current_run()
     assert run is not None, "events are emitted inside a run"
     return Emit(_make_event(run, type, data, agent=agent, silent=silent))
@@ -93,11 +100,11 @@ class Silenced(Event):
 
 
 def _make_event(
-    run: Run, type: str, data: dict[str, Any], agent: str | None = None, silent: bool = False
+    run: Run, type: str, data: dict[str, Any], agent: str | None = None, silent: bool | None = None
 ) -> Event:
     chat: Chat | None = run.scope
-    if chat is not None:
-        silent = silent or chat.silent
+    if silent is None:
+        silent = chat is not None and chat.silent
     form = Silenced if silent else Event
     return form(
         type=type,

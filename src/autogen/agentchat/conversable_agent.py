@@ -22,7 +22,7 @@ from ..config.llm import parse_llm_config
 from ..errors import UsageError
 from ..human.stream import IOStream
 from ..human.terminal import show_message
-from ..messages import Message, message_dict, stored
+from ..messages import Message, filled, message_dict, stored
 from ..oai.client import OpenAIWrapper
 from ..tools import registry
 from ..tools.registry import register_function
@@ -373,7 +373,7 @@ class ConversableAgent:
         """Print a received message; for subclasses that override it and call `super()`."""
         stream = IOStream.get_default()
         stream.print(f"{sender.name} (to {self._name}):\n", flush=True)
-        show_message(message_dict(message), sender.name)
+        show_message(filled(message_dict(message)), sender.name)
         stream.print("\n" + "-" * 80, flush=True)
 
     async def _send(
