@@ -101,6 +101,13 @@ def test_trouble_without_a_repair_ends_the_chat_and_says_why(output):
     assert text.endswith("TERMINATE")
 
 
+def test_package_that_cannot_be_had_is_told_in_the_words_of_pip():
+    output = "ERROR: Could not install matplotlib: no index\nTraceback ...\nCalledProcessError: x\n"
+    assert "can't draw this chart: Could not install matplotlib: no index\n" in answer(
+        failed(output)
+    )
+
+
 def test_same_failure_twice_ends_the_chat():
     same = failed("ValueError: could not convert string to float: 'x'\n")
     assert "did not help" in answer(same, same)

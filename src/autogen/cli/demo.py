@@ -167,13 +167,15 @@ def _close(
     if not is_drawn and code is ExitCode.DONE:
         code = ExitCode.ERROR
     rows = closing(result, seconds, n_runs=session.transcript.n_runs)
-    rows = [row for row in rows if row[0] != "file"]
-    drawn = f"**{shown_path(str(chart))}**" if is_drawn else "was not drawn; see above why"
-    rows.insert(0, ("chart", drawn))
+    told = {name: value for name, value in rows if name != "file"}
+    told = {"chart": f"**{shown_path(str(chart))}**", **told}
+    if not is_drawn:
+        told["chart"] = "was not drawn; see above why"
+        if result.stop_reason == "termination":
+            told["stopped"] = f"{THINKER} gave up (TERMINATE)"
     if is_scripted:
-        rows = [row for row in rows if row[0] != "cost"]
-        rows.append(("cost", "0 tokens of a model, 0 dollars: the answers were scripted"))
-    session.pen.facts(rows, ok=code is ExitCode.DONE)
+        told["cost"] = "0 tokens of a model, 0 dollars: the answers were scripted"
+    session.pen.facts(list(told.items()), ok=code is ExitCode.DONE)
     if is_scripted:
         session.pen.text("\nThe same with a model: `autogen demo --model NAME`")
     return int(code)

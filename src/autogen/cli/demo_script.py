@@ -28,6 +28,7 @@ _KEY_ERROR = re.compile(r"^KeyError: ", re.MULTILINE)
 _NO_NUMBER = re.compile(r"^ValueError: could not convert string to float: (.*)$", re.MULTILINE)
 _NO_DATE = re.compile(r"^ValueError: Invalid isoformat string: '(.*)'$", re.MULTILINE)
 _NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named 'matplotlib", re.MULTILINE)
+_NOT_INSTALLED = re.compile(r"^ERROR: (Could not install matplotlib.*)$", re.MULTILINE)
 _DRAWN = re.compile(r"^(\d+) days of (\d{4}): (.+)$", re.MULTILINE)
 _SAVED = re.compile(rf"^saved {re.escape(CHART)}, (\d+) bytes$", re.MULTILINE)
 
@@ -98,6 +99,8 @@ def _learnt(plan: Plan, output: str) -> tuple[Plan, str]:
     """The plan after a program failed with `output`, and what to say about it."""
     if columns := _COLUMNS.findall(output):
         plan = replace(plan, columns=tuple(ast.literal_eval(columns[-1])))
+    if not_installed := _NOT_INSTALLED.search(output):
+        raise _GiveUp(not_installed[1])
     before = plan
     if _KEY_ERROR.search(output) and plan.columns:
         date_column = _pick(plan.columns, _DATE_WORDS)
@@ -124,7 +127,7 @@ def _learnt(plan: Plan, output: str) -> tuple[Plan, str]:
         said = "matplotlib is missing; the program installs it now:"
     else:
         last = output.strip().splitlines()[-1:] or ["the program failed and printed nothing"]
-        raise _GiveUp(f"{last[0]}")
+        raise _GiveUp(last[0])
     if plan == before:
         raise _GiveUp("my repair did not help.")
     return plan, said

@@ -23,7 +23,8 @@ from ..config.secrets import redact
 from ..errors import UsageError
 from .model import CONFIG_LIST, read_dotenv
 from .outcome import ExitCode, exit_with_words
-from .pen import Pen, pen_for
+from .pen import Pen
+from .screen import pen_for
 
 __all__ = ["examine", "report"]
 

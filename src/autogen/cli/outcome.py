@@ -11,10 +11,10 @@ from enum import IntEnum
 from ..config.secrets import redact
 from ..errors import (
     AuthenticationError,
+    AutogenError,
     ConnectionFault,
     NotFound,
     NoWallError,
-    ProviderError,
     RunCancelled,
     RunTimeout,
     UsageError,
@@ -46,7 +46,7 @@ STOP_WORDS = {
     "budget": "the budget was used up",
     "loop": "the agents were repeating themselves",
     "timeout": "the time was up",
-    "cancelled": "it was cancelled",
+    "cancelled": "it was stopped (Ctrl-C)",
     "error": "an error",
 }
 
@@ -89,7 +89,7 @@ def words_of(error: BaseException, secrets: Iterable[str] = ()) -> list[str]:
         return ["stopped by Ctrl-C"]
     text = redact(str(error), secrets).strip() or type(error).__name__
     hint = _hint(error)
-    if hint is None and code_of(error) is ExitCode.ERROR and not isinstance(error, ProviderError):
+    if not isinstance(error, AutogenError):
         hint = "--debug shows where it happened."
         if not isinstance(error, OSError):
             text = f"{type(error).__name__}: {text}"

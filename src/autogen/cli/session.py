@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,8 @@ from .._chat.wiring import RunOptions
 from ..events import Event
 from .jsonl import JsonLines
 from .outcome import STOP_WORDS, ExitCode, code_of_stop
-from .pen import Pen, is_fancy, pen_for, size_words, time_words
+from .pen import Pen, size_words, time_words
+from .screen import is_fancy, pen_for
 from .transcript import Transcript
 
 __all__ = ["Session", "closing", "code_of_result", "open_session", "shown_path"]
@@ -54,14 +57,15 @@ class Session:
         started = time.monotonic()
         options = RunOptions(sinks=self.sinks, timeout_s=timeout_s)
         try:
-            result: ChatResult = user.initiate_chat(
-                assistant,
-                message=message,
-                max_turns=max_turns,
-                clear_history=clear_history,
-                silent=True,
-                run=options,
-            )
+            with _warnings_on(self.pen):
+                result: ChatResult = user.initiate_chat(
+                    assistant,
+                    message=message,
+                    max_turns=max_turns,
+                    clear_history=clear_history,
+                    silent=True,
+                    run=options,
+                )
         except KeyboardInterrupt as stop:
             partial: ChatResult | None = getattr(stop, "chat_result", None)
             if partial is None:
@@ -93,14 +97,38 @@ def open_session(
     )
 
 
+class _ToPen(logging.Handler):
+    """Writes what the package logs where the chat is written."""
+
+    def __init__(self, pen: Pen):
+        super().__init__(logging.WARNING)
+        self._pen = pen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; that a price is not known is said at the end."""
+        if record.module != "prices":
+            self._pen.note(record.getMessage())
+
+
+@contextmanager
+def _warnings_on(pen: Pen) -> Iterator[None]:
+    """Write the warnings of the package with `pen` inside the `with` block."""
+    logger = logging.getLogger("autogen")
+    before = logger.handlers[:], logger.propagate
+    logger.handlers[:], logger.propagate = [_ToPen(pen)], False
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate = before
+
+
 def closing(result: ChatResult, seconds: float, *, n_runs: int) -> list[tuple[str, str]]:
     """Names and values that sum a chat up."""
     rows = [("stopped", f"{STOP_WORDS.get(result.stop_reason or '', result.stop_reason)}")]
     for artifact in result.artifacts:
         rows.append(("file", f"{shown_path(artifact.path)}  {size_words(artifact.size_bytes)}"))
-    runs = "1 program run" if n_runs == 1 else f"{n_runs} programs run"
-    n_messages = len(result.chat_history)
-    rows.append(("chat", f"{n_messages} messages, {runs}, {time_words(seconds)}"))
+    messages = _count(len(result.chat_history), "message")
+    rows.append(("chat", f"{messages}, {_count(n_runs, 'program')} run, {time_words(seconds)}"))
     rows.append(("cost", _cost_words(result.cost)))
     return rows
 
@@ -110,10 +138,14 @@ def code_of_result(result: ChatResult) -> ExitCode:
     return code_of_stop(result.stop_reason)
 
 
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def _cost_words(cost: Any) -> str:
     total = cost["usage_including_cached_inference"]
     n_tokens = sum(row["total_tokens"] for row in total.values() if isinstance(row, dict))
-    tokens = f"{n_tokens:,} tokens"
+    tokens = _count(n_tokens, "token")
     unpriced = getattr(cost, "unpriced", ())
     if unpriced:
         return f"{tokens}, the price of {', '.join(unpriced)} is not known"

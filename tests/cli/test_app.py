@@ -1,0 +1,76 @@
+"""The shell around the commands: help, version, what is loaded for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+import autogen
+
+
+def test_help_names_every_command_and_the_exit_codes(run):
+    code, out, err = run("--help")
+    assert (code, err) == (0, "")
+    for word in ("demo", "run", "chat", "doctor", "3 no wall"):
+        assert word in " ".join(out.split())
+
+
+@pytest.mark.parametrize("command", ["demo", "run", "chat", "doctor"])
+def test_every_command_has_help(command, run):
+    assert run(command, "--help")[0] == 0
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, f"autogen-next {autogen.__version__}\n")
+
+
+def test_help_loads_nothing_that_only_a_command_needs(environment):
+    program = (
+        "import sys, json, autogen.cli.app\n"
+        "print(json.dumps([m for m in sys.modules if m.startswith('autogen.')]\n"
+        "     + [m for m in ('aiohttp', 'pydantic', 'rich.console', 'yaml') if m in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=30
+    )
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {"aiohttp", "pydantic", "rich.console", "yaml"}
+    rooms = {name.split(".")[1] for name in loaded}
+    assert rooms <= {"_lazy", "_version", "cli", "config", "errors"}
+
+
+@pytest.mark.parametrize("env, has_colors", [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_terminal_gets_colours_unless_it_wants_none(env, has_colors, environment, tmp_path):
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autogen.cli", "doctor"],
+        cwd=tmp_path,
+        env={**environment, "TERM": "xterm-256color", **env},
+        stdout=follower,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while piece := os.read(leader, 65536):
+            shown += piece
+    except OSError:
+        # Linux says EIO where the other side is closed.
+        pass
+    finally:
+        process.wait(timeout=20)
+        os.close(leader)
+    assert (b"\x1b[" in shown) is has_colors
+    assert b"bubblewrap" in shown
+
+
+def test_reader_that_goes_away_is_quiet(start):
+    process = start("--help")
+    process.stdout.close()
+    process.stdout = None
+    assert process.communicate(timeout=20)[1] == ""
