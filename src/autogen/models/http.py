@@ -139,6 +139,8 @@ async def _streamed(
                 raise _too_large(endpoint)
             for delta in fold.feed(chunk):
                 _show(delta, progress)
+            if fold.fault is not None:
+                raise fold.fault
         answer = fold.finish()
     if progress.shown:
         transient("model.token", {"text": "", "is_last": True})

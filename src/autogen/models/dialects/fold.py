@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ...errors import MalformedAnswer
+from ...errors import MalformedAnswer, ProviderError
 from ..base import (
     ChatCompletion,
     ChatCompletionMessage,
@@ -28,6 +28,9 @@ from .faults import EXCERPT_CHARS, host, inner_fault, malformed
 from .sse import EventLines
 
 __all__ = ["Delta", "StreamFold"]
+
+#: Kept for the message of an error; more than it shows, because hiding keys needs whole ones.
+_BEGIN_BYTES = 4 * EXCERPT_CHARS
 
 
 class Delta(NamedTuple):
@@ -126,11 +129,26 @@ class _Growing:
 
 
 class StreamFold:
-    """Folds the bytes of a stream into the answer they amount to."""
+    """Folds the bytes of a stream into the answer they amount to.
 
-    __slots__ = ("_begin", "_choices", "_endpoint", "_head", "_is_done", "_lines", "_usage")
+    Attributes:
+        fault: What the service reported, or did wrong, in the middle; None while all is well. What
+            came before it has been given out, what comes after it is not read.
+    """
+
+    __slots__ = (
+        "_begin",
+        "_choices",
+        "_endpoint",
+        "_head",
+        "_is_done",
+        "_lines",
+        "_usage",
+        "fault",
+    )
 
     def __init__(self, endpoint: Endpoint):
+        self.fault: ProviderError | None = None
         self._endpoint = endpoint
         self._lines = EventLines()
         self._choices: dict[int, _Growing] = {}
@@ -141,27 +159,22 @@ class StreamFold:
         self._begin = b""
 
     def feed(self, chunk: bytes) -> list[Delta]:
-        """What `chunk` adds to the first choice.
-
-        Raises:
-            ProviderError: The service reports an error, or sends what is not a completion.
-        """
-        if len(self._begin) < EXCERPT_CHARS:
-            self._begin += chunk[:EXCERPT_CHARS]
+        """What `chunk` adds to the first choice. Never raises; see `fault`."""
+        if len(self._begin) < _BEGIN_BYTES:
+            self._begin = (self._begin + chunk[:_BEGIN_BYTES])[:_BEGIN_BYTES]
         return self._fold(self._lines.feed(chunk))
 
     def finish(self) -> ChatCompletion:
         """The whole answer, once the stream has ended.
 
         Raises:
-            MalformedAnswer: The stream ended in the middle.
+            MalformedAnswer: The stream ended in the middle, or was no completion.
             ContentFiltered: The answer was withheld by a content policy.
+            ProviderError: The service reported an error instead of going on.
         """
-        try:
-            self._fold(self._lines.end())
-        except MalformedAnswer:
-            # A last event that is cut says nothing; whether the answer is whole is told below.
-            pass
+        fault = self.fault or self._last_fault()
+        if fault is not None:
+            raise fault
         if not self._choices:
             raise malformed(self._endpoint, "a stream without an answer in it", self._begin)
         if not self._is_done and any(c.finish_reason is None for c in self._choices.values()):
@@ -186,29 +199,35 @@ class StreamFold:
             system_fingerprint=head.get("system_fingerprint"),
         )
 
+    def _last_fault(self) -> ProviderError | None:
+        """What is wrong with an event that the end of the stream leaves open."""
+        self._fold(self._lines.end())
+        # One that is cut says nothing; whether the answer is whole shows without it.
+        return None if isinstance(self.fault, MalformedAnswer) else self.fault
+
     def _fold(self, events: Iterable[list[bytes]]) -> list[Delta]:
         deltas: list[Delta] = []
-        for lines in events:
-            for text in _documents(lines):
-                if self._is_done:
-                    break
-                if text.strip() == b"[DONE]":
-                    self._is_done = True
-                    break
-                try:
-                    self._take(json.loads(text), deltas)
-                except NotACompletion as error:
-                    raise malformed(self._endpoint, str(error), text) from None
-                except (ValueError, RecursionError):
-                    what = "a stream with an event that is not JSON"
-                    raise malformed(self._endpoint, what, text) from None
+        for text in (text for lines in events for text in _documents(lines)):
+            if self._is_done or self.fault is not None:
+                break
+            if text.strip() == b"[DONE]":
+                self._is_done = True
+                break
+            try:
+                self._take(json.loads(text), deltas)
+            except NotACompletion as error:
+                self.fault = malformed(self._endpoint, str(error), text)
+            except (ValueError, RecursionError):
+                what = "a stream with an event that is not JSON"
+                self.fault = malformed(self._endpoint, what, text)
         return deltas
 
     def _take(self, chunk: Any, deltas: list[Delta]) -> None:
         if not isinstance(chunk, dict):
             raise NotACompletion("a stream with an event that is not an object")
         if chunk.get("error"):
-            raise inner_fault(chunk["error"], self._endpoint)
+            self.fault = inner_fault(chunk["error"], self._endpoint)
+            return
         head = self._head
         for name, kind in _HEAD:
             if name not in head and isinstance(value := chunk.get(name), kind) and value:
