@@ -14,6 +14,7 @@ import aiohttp
 import openai
 import pytest
 
+from autogen import AssistantAgent, UserProxyAgent
 from autogen.errors import UsageError
 from autogen.testing import (
     LoopbackLLM,
@@ -295,13 +296,13 @@ def test_last_text_joins_parts():
     assert answer.choices[0].message.content == "ab"
 
 
-def test_config_names_the_server():
+def test_config_names_the_server_and_a_price_of_nothing():
     with LoopbackLLM([]) as srv:
         config = srv.config("a", temperature=0)
-        assert config == {
-            "config_list": [{"model": "a", "api_key": "loopback", "base_url": srv.base_url}],
-            "temperature": 0,
-        }
+        (entry,) = config.pop("config_list")
+        assert config == {"temperature": 0}
+        assert (entry["model"], entry["api_key"], entry["price"]) == ("a", "loopback", [0.0, 0.0])
+        assert entry["base_url"] == srv.base_url
         assert srv.config()["config_list"][0]["model"] == "scripted"
 
 
@@ -540,3 +541,16 @@ def test_large_requests_and_answers_pass():
     with LoopbackLLM(lambda request: request.last_text) as srv:
         answer = ask(srv, messages=[{"role": "user", "content": text}])
     assert answer.choices[0].message.content == text
+
+
+# -- chats -----------------------------------------------------------------------------------------
+
+
+def test_chat_goes_over_the_wire(face):
+    with LoopbackLLM([429, "Hello! TERMINATE"]) as srv:
+        assistant = AssistantAgent("assistant", llm_config=srv.config())
+        user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
+        result = face.initiate_chat(user, assistant, message="Say hello.")
+    assert [m["content"] for m in result.chat_history] == ["Say hello.", "Hello! TERMINATE"]
+    assert [r.last_text for r in srv.requests] == ["Say hello."] * 2
+    assert result.cost["usage_including_cached_inference"]["total_cost"] == 0.0

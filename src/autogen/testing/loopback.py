@@ -102,13 +102,18 @@ class LoopbackLLM(Strict):
         return self._listener.n_connections
 
     def config(self, model: str = _NAME, /, **more: Any) -> dict[str, Any]:
-        """An `llm_config` whose one entry is this server.
+        """An `llm_config` whose one entry is this server; its tokens cost nothing.
 
         Args:
             model: Name of the model.
             more: Further keys of the `llm_config`.
         """
-        entry = {"model": model, "api_key": "loopback", "base_url": self.base_url}
+        entry = {
+            "model": model,
+            "api_key": "loopback",
+            "base_url": self.base_url,
+            "price": [0.0, 0.0],
+        }
         return {"config_list": [entry], **more}
 
     def assert_done(self) -> None:
