@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from . import logger as loggers
+from ._chat.wiring import everywhere
 from ._kernel.run import current_run
 from .events import Event
 from .logger.base_logger import BaseLogger
@@ -82,6 +83,7 @@ def start(
     stop()
     session_id = chosen.start()
     _state.logger = chosen
+    everywhere.append(record)
     return session_id
 
 
@@ -89,6 +91,8 @@ def stop() -> None:
     """End the session; without one, do nothing."""
     logger, _state.logger = _state.logger, None
     _state.open_calls.clear()
+    if record in everywhere:
+        everywhere.remove(record)
     if logger is not None:
         logger.stop()
 

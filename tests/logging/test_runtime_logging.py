@@ -153,7 +153,6 @@ def test_conversation_is_logged_through_its_events(database, agents):
         message=message,
         silent=True,
         max_turns=1,
-        run=RunOptions(sinks=[runtime_logging.record]),
     )
     calls = rows(
         database,

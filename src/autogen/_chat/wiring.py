@@ -21,7 +21,15 @@ from ..events import TRANSIENT_TYPES, Event
 from ..human.terminal import show
 from .state import Chat
 
-__all__ = ["RunOptions", "Silenced", "chat_opened", "event", "is_watched", "options"]
+__all__ = [
+    "RunOptions",
+    "Silenced",
+    "chat_opened",
+    "event",
+    "everywhere",
+    "is_watched",
+    "options",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +62,9 @@ class RunOptions:
                     f"the sink {sink!r} cannot be called; pass a function of one Event."
                 )
 
+
+#: Sinks that see every run opened in this process, after those of the run itself.
+everywhere: list[Callable[[Event], None]] = []
 
 _ambient: ContextVar[RunOptions | None] = ContextVar("autogen_options", default=None)
 
@@ -134,7 +145,7 @@ def _run_opened(run_options: RunOptions | None) -> Iterator[tuple[Run, bool]]:
     cancel = wanted.cancel if wanted.cancel is not None else CancelToken()
     run = Run(
         id=wanted.id or uuid.uuid4().hex,
-        sinks=(_print, *wanted.sinks),
+        sinks=(_print, *wanted.sinks, *everywhere),
         cancel=cancel,
         make_event=_make_event,
     )

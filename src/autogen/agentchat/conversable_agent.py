@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
-from .. import coding
+from .. import coding, runtime_logging
 from .._chat import code as code_steps
 from .._chat import human, model, nested, opening, reply, send, sequence, tools
 from .._chat.hooks import HOOK_NAMES, is_misplaced
@@ -146,6 +146,8 @@ class ConversableAgent:
         self._code_execution_config: dict[str, Any] | Literal[False] = False
         if code_execution_config is not False:
             self._set_code_execution(code_execution_config)
+        if runtime_logging.logging_enabled():
+            runtime_logging.log_new_agent(self, locals())
 
     def _set_code_execution(self, config: Any) -> None:
         if config is None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from .. import runtime_logging
 from .._kernel.faces import faces
 from ..cache.cache import seeded
 from ..config.entry import CLIENT_OPTIONS, OWN_OPTIONS, Entry, parse_entries
@@ -59,6 +60,10 @@ class OpenAIWrapper:
         self._router = Router(
             _entries(config_list, base), transport=default_transport, open_cache=seeded
         )
+        if runtime_logging.logging_enabled():
+            runtime_logging.log_new_wrapper(self, {"config_list": config_list, **base})
+            for entry in self._router.entries:
+                runtime_logging.log_new_client(entry, self, entry.config)
 
     def reconfigure(
         self, *, config_list: Sequence[Mapping[str, Any]] | None = None, **base: Any
@@ -97,7 +102,12 @@ class OpenAIWrapper:
         for entry in self._router.entries:
             if entry.is_unregistered:
                 raise self._unregistered()
-        return await self._router.create(config)
+        if not runtime_logging.logging_enabled():
+            return await self._router.create(config)
+        with runtime_logging.completion(self, config) as log:
+            response = await self._router.create(config)
+            log(response)
+        return response
 
     _create, create, a_create = faces(_create)
 
