@@ -389,52 +389,57 @@ def test_stream_that_nobody_asked_for_is_read() -> None:
     assert parse(TEXT_STREAM, endpoint()).choices[0].message.content == "Grüße 😀 you"
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(
-                    [
-                        "choices",
-                        "message",
-                        "content",
-                        "tool_calls",
-                        "function",
-                        "name",
-                        "usage",
-                        "error",
-                        "delta",
-                        "index",
-                        "finish_reason",
-                        "code",
-                        "logprobs",
-                        "function_call",
-                    ]
-                ),
-                inner,
-                max_size=4,
-            )
-        ),
-        max_leaves=12,
-    )
+def junk(*names: str, **inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An object some of whose fields are right in name and wrong in kind; or no object at all."""
+    fields = dict.fromkeys(names, SCALARS) | inner
+    return SCALARS | st.fixed_dictionaries({}, optional=fields) | st.lists(SCALARS, max_size=2)
+
+
+SCALARS: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 10**30, 0.5, float("nan"), float("inf"), "", "x", {}]
 )
-def test_any_json_is_an_answer_or_a_provider_error(value: Any) -> None:
-    text = json.dumps(value).encode()
+FUNCTIONS = junk("name", "arguments")
+CALLS = junk("index", "id", "type", function=FUNCTIONS)
+MESSAGES = junk(
+    "role",
+    "refusal",
+    "reasoning",
+    content=junk() | st.lists(junk("type", "text", "thinking"), max_size=2),
+    tool_calls=junk() | st.lists(CALLS, max_size=3),
+    function_call=FUNCTIONS,
+)
+CHOICES = junk(
+    "index", "finish_reason", "text", message=MESSAGES, delta=MESSAGES, logprobs=junk("content")
+)
+USAGES = junk("prompt_tokens", "total_tokens", prompt_tokens_details=junk("cached_tokens"))
+ERRORS = junk(
+    "message", "code", "type", innererror=junk("code", content_filter_result=junk("hate"))
+)
+ANSWERS = junk(
+    "id",
+    "model",
+    "created",
+    choices=junk() | st.lists(CHOICES, max_size=3),
+    usage=USAGES,
+    error=ERRORS,
+)
+
+
+@given(st.lists(ANSWERS, min_size=1, max_size=3))
+def test_any_json_is_an_answer_or_a_provider_error(values: list[Any]) -> None:
+    texts = [json.dumps(value).encode() for value in values]
     reads: list[Callable[[], ChatCompletion]] = [
-        lambda: parse(text, endpoint()),
-        lambda: parse(b'{"choices": [' + text + b"]}", endpoint()),
-        lambda: parse(b'{"choices": [{"message": ' + text + b"}]}", endpoint()),
-        lambda: fold([b"data: " + text + b"\n\n"])[0],
-        lambda: fold([b'data: {"choices": [' + text + b"]}\n\ndata: [DONE]\n\n"])[0],
+        lambda: parse(texts[0], endpoint()),
+        lambda: fold([*(b"data: " + text + b"\n\n" for text in texts), DONE])[0],
     ]
     for read in reads:
         try:
-            assert isinstance(read(), ChatCompletion)
+            answer = read()
         except ProviderError:
-            pass
-    assert isinstance(fault(400, {}, text, endpoint()), ProviderError)
+            continue
+        assert isinstance(answer, ChatCompletion)
+        json.dumps(answer.model_dump())
+    assert isinstance(fault(400, {}, texts[0], endpoint()), ProviderError)
 
 
 # -- streams ---------------------------------------------------------------------------------------
@@ -565,6 +570,11 @@ def test_function_call_of_the_older_form_is_folded() -> None:
     assert made is not None and (made.name, made.arguments) == ("f", "{}")
 
 
+def test_numbers_that_are_none_count_as_nothing() -> None:
+    answer = parse(body(created=float("inf"), usage={"prompt_tokens": float("nan")}), endpoint())
+    assert answer.created == 0 and answer.usage == CompletionUsage()
+
+
 def test_call_without_a_name_is_malformed() -> None:
     with pytest.raises(MalformedAnswer, match="names no function"):
         fold([event(call(0, "a", None, "{}")), DONE])
@@ -667,6 +677,7 @@ def test_done_without_finish_reason_is_the_end() -> None:
         (b'data: {"choices": [1]}\n\n', "list of objects"),
         (b'data: {"choices": [{"delta": "x"}]}\n\n', "delta"),
         (b'data: {"choices": [{"delta": {"tool_calls": [1]}}]}\n\n', "tool call"),
+        (b'data: {"choices": [{"delta": {"tool_calls": true}}]}\n\n', "tool_calls"),
     ],
 )
 def test_garbage_in_a_stream_is_malformed(raw: bytes, words: str) -> None:

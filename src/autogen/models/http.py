@@ -378,6 +378,11 @@ async def _session_life() -> AsyncGenerator[aiohttp.ClientSession, None]:
     try:
         yield session
     finally:
+        # The loop may live on after it closed its generators, and then needs a new session.
+        with _lock:
+            for loop, opened in list(_opened.items()):
+                if opened.session is session:
+                    del _opened[loop]
         await session.close()
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "read_arguments",
     "read_completion",
     "read_content",
+    "read_count",
     "read_function",
     "read_reasoning",
     "read_usage",
@@ -45,13 +46,13 @@ def read_completion(data: dict[str, Any], choices: Any, endpoint: Endpoint) -> C
         raise NotACompletion("a completion whose 'choices' is not a list")
     made = [read_choice(choice, index) for index, choice in enumerate(choices)]
     refuse_filtered(made, endpoint)
-    created, model, given_id = data.get("created"), data.get("model"), data.get("id")
+    model, given_id = data.get("model"), data.get("id")
     return ChatCompletion(
         choices=made,
         model=model if isinstance(model, str) and model else endpoint.model,
         usage=read_usage(data.get("usage")),
         id=given_id if isinstance(given_id, str) else "",
-        created=int(created) if isinstance(created, int | float) else 0,
+        created=read_count(data, "created"),
         system_fingerprint=text_or_none(data.get("system_fingerprint")),
     )
 
@@ -161,17 +162,18 @@ def read_usage(usage: Any) -> CompletionUsage | None:
     """The token counts, None where there are none."""
     if not isinstance(usage, dict):
         return None
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    prompt, completion = read_count(usage, "prompt_tokens"), read_count(usage, "completion_tokens")
     return CompletionUsage(
         prompt,
         completion,
-        _count(usage, "total_tokens") or prompt + completion,
-        _count(usage.get("prompt_tokens_details"), "cached_tokens")
-        or _count(usage, "prompt_cache_hit_tokens"),
-        _count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+        read_count(usage, "total_tokens") or prompt + completion,
+        read_count(usage.get("prompt_tokens_details"), "cached_tokens")
+        or read_count(usage, "prompt_cache_hit_tokens"),
+        read_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
 
 
-def _count(counts: Any, name: str) -> int:
+def read_count(counts: Any, name: str) -> int:
+    """The whole number that `counts` has under `name`, 0 where it has none."""
     value = counts.get(name) if isinstance(counts, dict) else None
     return int(value) if isinstance(value, int | float) and 0 < value < 2**63 else 0

@@ -19,6 +19,7 @@ from .answer import (
     NotACompletion,
     read_arguments,
     read_content,
+    read_count,
     read_reasoning,
     read_usage,
     refuse_filtered,
@@ -195,7 +196,7 @@ class StreamFold:
             model=head.get("model") or self._endpoint.model,
             usage=read_usage(self._usage),
             id=head.get("id", ""),
-            created=int(head.get("created", 0)),
+            created=read_count(head, "created"),
             system_fingerprint=head.get("system_fingerprint"),
         )
 
@@ -289,7 +290,10 @@ def _grow(growing: _Growing, choice: dict[str, Any]) -> list[Delta]:
     if refusal := text_or_none(delta.get("refusal")):
         growing.refusal.append(refusal)
         shown.append(Delta("refusal", refusal))
-    for piece in delta.get("tool_calls") or ():
+    calls = delta.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise NotACompletion("a stream whose 'tool_calls' is not a list")
+    for piece in calls:
         growing.add_call(piece)
     if isinstance(call := delta.get("function_call"), dict):
         growing.call = growing.call or _Slot()
@@ -302,7 +306,8 @@ def _grow(growing: _Growing, choice: dict[str, Any]) -> list[Delta]:
         growing.logprobs = growing.logprobs or {}
         for name, values in logprobs.items():
             if isinstance(values, list):
-                growing.logprobs[name] = [*(growing.logprobs.get(name) or ()), *values]
+                before = growing.logprobs.get(name)
+                growing.logprobs[name] = [*before, *values] if isinstance(before, list) else values
             else:
                 growing.logprobs.setdefault(name, values)
     return shown
