@@ -36,15 +36,20 @@ app = typer.Typer(
 
 Model = Annotated[
     str | None,
-    typer.Option(help="Model to use. Keys come from the environment, .env or OAI_CONFIG_LIST."),
+    typer.Option(
+        metavar="NAME",
+        help="Model to use. Keys come from the environment, .env or OAI_CONFIG_LIST.",
+    ),
 ]
 BaseUrl = Annotated[
-    str | None, typer.Option(help="Address of an OpenAI-compatible server that has the model.")
+    str | None,
+    typer.Option(metavar="URL", help="Address of an OpenAI-compatible server with the model."),
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Events as JSON lines on stdout, all else on stderr.")
+    bool,
+    typer.Option("--json", metavar="", help="Events as JSON lines on stdout, all else on stderr."),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Show the traceback of an error.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -57,7 +62,9 @@ def _show_version(wanted: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", help="The version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version", metavar="", help="The version.", callback=_show_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Agents that talk, write code and run it in a sandbox."""
@@ -66,10 +73,12 @@ def _root(
 @app.command(epilog=_EXIT_CODES)
 def demo(
     model: Annotated[
-        str | None, typer.Option(help="A real model, instead of the script that stands in for it.")
+        str | None, typer.Option(metavar="NAME", help="A real model instead of the script.")
     ] = None,
     base_url: BaseUrl = None,
-    work_dir: Annotated[str, typer.Option(help="Where the chart goes.")] = "autogen-demo",
+    work_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="Where the chart goes.")
+    ] = "autogen-demo",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -83,13 +92,19 @@ def demo(
 
 @app.command(epilog=_EXIT_CODES)
 def run(
-    task: Annotated[str, typer.Argument(help='What is to be done, in quotes; "-" reads stdin.')],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help='What is to be done, in quotes; "-" reads stdin.')
+    ],
     model: Model = None,
     base_url: BaseUrl = None,
-    work_dir: Annotated[str, typer.Option(help="Where code runs and leaves its files.")] = "coding",
-    max_turns: Annotated[int, typer.Option(min=1, help="Most answers of the model.")] = _MAX_TURNS,
+    work_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="Where code runs and leaves files.")
+    ] = "coding",
+    max_turns: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Most answers of the model.")
+    ] = _MAX_TURNS,
     timeout: Annotated[
-        float | None, typer.Option(help="Most seconds for the whole run.", show_default=False)
+        float | None, typer.Option(metavar="SECONDS", help="Most time for the whole run.")
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -123,7 +138,9 @@ def run(
 def chat(
     model: Model = None,
     base_url: BaseUrl = None,
-    work_dir: Annotated[str, typer.Option(help="Where code runs and leaves its files.")] = "coding",
+    work_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="Where code runs and leaves files.")
+    ] = "coding",
     debug: Debug = False,
 ) -> None:
     """Talk with an assistant; its code runs in the sandbox when you say so."""
@@ -134,7 +151,9 @@ def chat(
 
 @app.command(epilog=_EXIT_CODES)
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="As one JSON document.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Tell which walls work here and why not, which keys are found, and what clashes."""
@@ -153,7 +172,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     code = 0
     try:
-        app(args=arguments)
+        app(args=arguments, prog_name="autogen")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:

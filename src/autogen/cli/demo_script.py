@@ -230,14 +230,15 @@ pairs = [(d, p) for d, p in zip(days, prices) if d.year == year]
 days, prices = zip(*pairs)
 change = 100 * (prices[-1] / prices[0] - 1)
 
-figure, axes = plt.subplots(figsize=(9, 5), dpi=120, layout="constrained")
+figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
 axes.plot(days, prices, color="tab:blue")
 axes.fill_between(days, prices, min(prices), alpha=0.12)
-axes.set_title(f"Synthetic share price, {{year}} to date: {{change:+.1f}} %")
+title = f"Synthetic share price, {{year}} to date"
+axes.set_title(f"{{title}}: {{change:+.1f}} %")
 axes.set_ylabel("US dollars")
 axes.grid(alpha=0.3)
 figure.autofmt_xdate()
-figure.savefig("{CHART}")
+figure.savefig("{CHART}", dpi=120)
 
 span = f"{{prices[0]:.2f}} to {{prices[-1]:.2f}} dollars"
 print(f"{{len(days)}} days of {{year}}: {{span}}, {{change:+.1f}} %")

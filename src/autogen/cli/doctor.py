@@ -182,8 +182,8 @@ def _write(pen: Pen, found: dict[str, Any]) -> None:
     if found["base_url"]:
         pen.row("base URL", f"{found['base_url']} (OPENAI_BASE_URL)")
     if not found["keys"] and listed is None:
-        pen.row("none", "set OPENAI_API_KEY, or write OPENAI_API_KEY=... into a file .env here;")
-        pen.row("", "a server of your own may need none: --base-url URL --model NAME")
+        pen.row("none", "set OPENAI_API_KEY, or write OPENAI_API_KEY=... into a file .env here")
+        pen.row("", "(a server of your own may need none: --base-url URL --model NAME)")
     _section(pen, "Other distributions with the import name `autogen`")
     for clash in found["clashes"]:
         pen.row(clash["name"], f"{clash['version']} clashes with this one")

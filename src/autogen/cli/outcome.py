@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -39,14 +41,14 @@ class ExitCode(IntEnum):
 #: `stop_reason` in words for people.
 STOP_WORDS = {
     "termination": "the task is done (TERMINATE)",
-    "human_exit": "you ended it",
+    "human_exit": "by you",
     "max_turns": "the limit of turns was reached before the task was done",
     "max_replies": "the limit of replies was reached before the task was done",
     "no_reply": "nobody had anything more to say",
     "budget": "the budget was used up",
     "loop": "the agents were repeating themselves",
     "timeout": "the time was up",
-    "cancelled": "it was stopped (Ctrl-C)",
+    "cancelled": "by you (Ctrl-C)",
     "error": "an error",
 }
 
@@ -111,8 +113,11 @@ def _hint(error: BaseException) -> str | None:
 
 
 def say(*lines: str) -> None:
-    """Print lines for people, to stderr."""
+    """Print lines for people to stderr, wrapped between words on a terminal."""
     for line in lines:
+        if sys.stderr.isatty():
+            columns = shutil.get_terminal_size().columns
+            line = textwrap.fill(line, columns, subsequent_indent="  ", break_on_hyphens=False)
         print(line, file=sys.stderr, flush=True)
 
 
@@ -133,7 +138,8 @@ def exit_with_words(*, debug: bool, secrets: Iterable[str] = ()) -> Iterator[Non
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 the border to the shell
         if debug:
-            say(redact("".join(traceback.format_exception(error)), secrets))
+            trace = redact("".join(traceback.format_exception(error)), secrets)
+            print(trace, file=sys.stderr, flush=True)
         first, *more = words_of(error, secrets)
         say(f"autogen: {first}", *(f"  {line}" for line in more))
         raise SystemExit(int(code_of(error))) from None

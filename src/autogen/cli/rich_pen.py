@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from typing import IO
@@ -22,6 +23,8 @@ _SPEAKERS = ("bold cyan", "bold yellow", "bold green", "bold magenta", "bold blu
 _LEXERS = {"sh": "bash", "shell": "bash", "py": "python", "": "text"}
 #: Past so many lines a block is coloured line by line, which is quick and sometimes wrong.
 _WHOLE_LINES = 400
+#: Between two pictures of the part that moves.
+_FRAME_S = 1 / 12
 #: Text wider than this is hard to read.
 _MOST_COLUMNS = 110
 #: A status that is over sooner would only flicker.
@@ -42,6 +45,8 @@ class RichPen:
         self._status: str | None = None
         self._since = 0.0
         self._tail: Sequence[str] = ()
+        # Two threads that print through one `Live` write over each other's lines.
+        self._lock = threading.RLock()
 
     # -- the part that moves -----------------------------------------------------------------------
 
@@ -64,23 +69,37 @@ class RichPen:
     def _move(self) -> None:
         """Show, or hide, the part that moves."""
         wanted = bool(self._partial) or self._status is not None
-        if wanted and self._live is None:
-            self._live = Live(
-                get_renderable=self._region,
-                console=self._console,
-                refresh_per_second=12,
-                transient=True,
-            )
-            self._live.start()
-        elif not wanted:
+        if not wanted:
             self.pause()
+        elif self._live is None:
+            with self._lock:
+                self._live = Live(
+                    get_renderable=self._region,
+                    console=self._console,
+                    auto_refresh=False,
+                    transient=True,
+                )
+                self._live.start()
+            threading.Thread(
+                target=self._refresh, args=(self._live,), name="autogen-screen", daemon=True
+            ).start()
+
+    def _refresh(self, live: Live) -> None:
+        """Keep the moving part moving for as long as it is there."""
+        while True:
+            time.sleep(_FRAME_S)
+            with self._lock:
+                if self._live is not live:
+                    return
+                live.refresh()
 
     def pause(self) -> None:
         """Leave the screen to somebody else, until the next call."""
-        live, self._live = self._live, None
-        self._partial, self._status, self._tail = "", None, ()
-        if live is not None:
-            live.stop()
+        with self._lock:
+            live, self._live = self._live, None
+            self._partial, self._status, self._tail = "", None, ()
+            if live is not None:
+                live.stop()
 
     def status(self, text: str | None, tail: Sequence[str] = ()) -> None:
         """What is going on just now; the clock beside it runs while the text stays the same."""
@@ -101,7 +120,8 @@ class RichPen:
         return max(20, min(self._console.width - 2, _MOST_COLUMNS))
 
     def _print(self, renderable: RenderableType = "") -> None:
-        self._console.print(renderable)
+        with self._lock:
+            self._console.print(renderable, width=self._width)
 
     def _wrapped(self, text: Text, indent: str = "  ") -> None:
         for line in text.wrap(self._console, self._width - len(indent)) or [Text()]:
@@ -218,7 +238,7 @@ class RichPen:
             table.add_row(name, _inline(value))
         self._print()
         self._print(Text("─" * self._width, style="green" if ok else "red"))
-        self._console.print(table, width=self._width)
+        self._print(table)
 
 
 def _inline(line: str, style: str = "") -> Text:

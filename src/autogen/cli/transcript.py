@@ -139,7 +139,7 @@ class Transcript:
         languages = ", ".join(dict.fromkeys(data.get("languages") or ())) or "code"
         self._ran_at = self._clock()
         self._tail.clear()
-        self._running = f"{agent} is running {languages}"
+        self._running = f"running {languages}"
         self.pen.header(agent, self._thinker)
         self.pen.status(self._running)
 
