@@ -90,9 +90,11 @@ def test_nothing_is_left_behind(sandbox, run, tmp_path, eventually):
     mounts = Path("/proc/self/mountinfo").read_text()
     before = set(os.listdir(tempfile.gettempdir()))
     threads = threading.active_count()
+    around = set(descendants(os.getpid()))
     box = sandbox()
     run(box, "sleep 60 & echo x", "sh")
-    below = descendants(os.getpid())
+    below = set(descendants(os.getpid())) - around
+    assert below
     files = len(os.listdir("/proc/self/fd"))
     run(box, "print(1)")
     assert len(os.listdir("/proc/self/fd")) == files
