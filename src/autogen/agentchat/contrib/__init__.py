@@ -1,0 +1,5 @@
+"""Agents and capabilities beyond the plain ones; import each from its own module."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
