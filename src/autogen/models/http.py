@@ -48,6 +48,8 @@ _MAX_PLAIN_BODY_BYTES = 2**20
 #: A host that does not even accept a connection says so sooner than a model that thinks.
 _CONNECT_TIMEOUT_S = 30.0
 _KEEPALIVE_S = 30.0
+#: How long the end of a stream may follow its [DONE] before the connection is given up.
+_TAIL_S = 0.1
 _DNS_CACHE_S = 60
 
 
@@ -141,10 +143,28 @@ async def _streamed(
                 _show(delta, progress)
             if fold.fault is not None:
                 raise fold.fault
+            if fold.is_done:
+                await _drain(response)
+                break
         answer = fold.finish()
     if progress.shown:
         transient("model.token", {"text": "", "is_last": True})
     return answer
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Give the end of the body a moment, so that the connection can be used again.
+
+    The answer is complete: a server that never ends the stream, or breaks it here, does no harm.
+    """
+    import aiohttp
+
+    try:
+        async with asyncio.timeout(_TAIL_S):
+            while await response.content.readany():
+                pass
+    except (TimeoutError, OSError, aiohttp.ClientError):
+        response.close()
 
 
 def _show(delta: dialect.Delta, progress: _Progress) -> None:

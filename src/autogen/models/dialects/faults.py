@@ -38,7 +38,9 @@ _TOO_LONG = re.compile(
     r"(long|large)|too many (input )?tokens|exceeds? the (model's )?(max\w*|available) "
     r"(context|input|number of tokens)"
 )
-_TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
+_TOO_LONG_CODES = frozenset(
+    {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
+)
 _FILTER_CODES = frozenset(
     {"content_filter", "content_policy_violation", "responsibleaipolicyviolation"}
 )
@@ -111,6 +113,8 @@ def inner_fault(error: Any, endpoint: Endpoint) -> ProviderError:
     status = next((_MEANT[w] for w in (told.code, told.type) if w in _MEANT), None)
     if status is None and told.code is not None and re.fullmatch(r"[45]\d\d", told.code):
         status = int(told.code)
+    if status is None and _TOO_LONG.search(told.text):
+        status = 400
     return _fault(status or 500, told, endpoint, is_inner=True)
 
 
@@ -189,12 +193,13 @@ def _kind(
         if not words.isdisjoint(_NO_MONEY):
             return RateLimited, "Waiting does not help: the account has no quota left."
         return RateLimited, ""
-    if status in (408, 409) or status >= 500:
+    is_too_long = not words.isdisjoint(_TOO_LONG_CODES)
+    if (status in (408, 409) or status >= 500) and not is_too_long:
         return ServerFault, ""
     if not words.isdisjoint(_FILTER_CODES):
         why = f" ({', '.join(told.filters)})" if told.filters else ""
         return ContentFiltered, f"Its content policy refused the messages{why}; change them."
-    if not words.isdisjoint(_TOO_LONG_CODES) or _TOO_LONG.search(told.text):
+    if is_too_long or _TOO_LONG.search(told.text):
         return ContextTooLong, "Send fewer or shorter messages, or use a model that takes more."
     return BadRequest, ""
 

@@ -159,6 +159,11 @@ class StreamFold:
         #: The first bytes, for the message of an error.
         self._begin = b""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether [DONE] came: nothing that follows counts."""
+        return self._is_done
+
     def feed(self, chunk: bytes) -> list[Delta]:
         """What `chunk` adds to the first choice. Never raises; see `fault`."""
         if len(self._begin) < _BEGIN_BYTES:
@@ -226,8 +231,13 @@ class StreamFold:
     def _take(self, chunk: Any, deltas: list[Delta]) -> None:
         if not isinstance(chunk, dict):
             raise NotACompletion("a stream with an event that is not an object")
-        if chunk.get("error"):
-            self.fault = inner_fault(chunk["error"], self._endpoint)
+        error = chunk.get("error")
+        if not error and "choices" not in chunk:
+            # Some servers leave the wrapping out, and may send [DONE] all the same.
+            told = chunk.get("message") or chunk.get("detail")
+            error = chunk if isinstance(told, str | list) else None
+        if error:
+            self.fault = inner_fault(error, self._endpoint)
             return
         head = self._head
         for name, kind in _HEAD:
