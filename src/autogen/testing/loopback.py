@@ -249,7 +249,7 @@ class _Endpoints(Listener):
         self._server._record(request)
         try:
             return self._routed(request)
-        except ValueError as bad:
+        except (ValueError, RecursionError) as bad:
             return [plain(error(400, f"the request is not usable: {bad}"), status=400)]
 
     def _routed(self, request: Request) -> Sequence[Act]:

@@ -42,7 +42,7 @@ class Script:
         owner: Who answers, for the messages of errors.
     """
 
-    __slots__ = ("_left", "_lock", "_make", "_n_calls", "_owner", "_unexpected")
+    __slots__ = ("_left", "_lock", "_make", "_n_calls", "_n_given", "_owner", "_unexpected")
 
     def __init__(self, items: Iterable[Any] | Callable[[Any], Any], *, owner: str):
         if isinstance(items, str | bytes | Mapping) or not (
@@ -54,6 +54,7 @@ class Script:
             )
         self._make = items if callable(items) else None
         self._left: deque[Any] = deque(() if callable(items) else items)
+        self._n_given = len(self._left)
         self._owner = owner
         self._lock = threading.Lock()
         self._n_calls = 0
@@ -94,7 +95,7 @@ class Script:
         return item
 
     def _refused(self, n: int, about: str) -> UnexpectedCall:
-        had = "1 reply" if n == 2 else f"{n - 1} replies"
+        had = "1 reply" if self._n_given == 1 else f"{self._n_given} replies"
         text = (
             f"call {n} of {self._owner} is not in the script, which had {had}. "
             f"The call was about:\n{about}"
