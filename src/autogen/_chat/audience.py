@@ -8,7 +8,7 @@ and its own copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._kernel.faces import is_face
@@ -35,21 +35,29 @@ class ManagerHistories(Histories):
         self._own: dict[Any, list[tuple[int, Message]]] = {}
 
     def follow(self, agents: list[Any]) -> None:
-        """Have everything passed on from here reach these agents' lists."""
+        """Have everything passed on from here reach the lists of these agents, and of no others."""
+        self._write_all()
+        self._log.clear()
+        self._seen = {}
         for agent in agents:
-            self[agent]  # written up to here
-            self._seen[agent] = len(self._log)
+            self[agent]  # every member has a list
+            self._seen[agent] = 0
 
-    def pass_on(self, message: Message, speaker: Any) -> None:
-        """Every list but the speaker's gets `message`."""
-        self._log.append(message)
+    def pass_on(self, message: Message, speaker: Any, delivered: Iterable[Any] = ()) -> None:
+        """Every list gets `message` but those of its speaker and of who gets a real delivery."""
+        at = len(self._log)
         own = self._own.get(speaker)
-        if own:
+        if own and own[-1][0] == at:
             # What it said stands in its list in place of what was passed on to the others.
-            at, said = own[-1]
-            own[-1] = (~at, said)
-        elif speaker in self._seen:
-            self[speaker].pop()
+            own[-1] = (~at, own[-1][1])
+        else:
+            delivered = (*delivered, speaker)
+        left_out = [agent for agent in delivered if agent in self._seen]
+        for agent in left_out:
+            self[agent]  # written up to here
+        self._log.append(message)
+        for agent in left_out:
+            self._seen[agent] = at + 1
 
     def keep(self, partner: Any, message: Message) -> None:
         if partner in self._seen:
@@ -64,7 +72,8 @@ class ManagerHistories(Histories):
     def __getitem__(self, partner: Any) -> list[dict[str, Any]]:
         history = dict.get(self, partner)
         if history is None:
-            history = self.__missing__(partner)
+            history = History()
+            super().__setitem__(partner, history)
         seen = self._seen.get(partner)
         if seen is not None:
             for at, said in self._own.pop(partner, ()):
@@ -77,9 +86,35 @@ class ManagerHistories(Histories):
             self._seen[partner] = len(self._log)
         return history
 
+    def __setitem__(self, partner: Any, history: list[dict[str, Any]]) -> None:
+        self._forget(partner)
+        super().__setitem__(partner, history)
+
+    def __delitem__(self, partner: Any) -> None:
+        self._forget(partner)
+        super().__delitem__(partner)
+
+    def __contains__(self, partner: object) -> bool:
+        return super().__contains__(partner) or self._is_behind(partner)
+
+    def __iter__(self) -> Iterator[Any]:
+        # Also what makes dict() and the like ask for the lists one by one.
+        self._write_all()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._write_all()
+        return super().__len__()
+
     def get(self, partner: Any, default: Any = None) -> Any:
         """The list of `partner`, or `default`."""
         return self[partner] if partner in self else default  # noqa: SIM401 this is `get`
+
+    def setdefault(self, partner: Any, default: Any = None) -> Any:
+        """The list of `partner`, which is `default` if there was none."""
+        if partner not in self:
+            self[partner] = default
+        return self[partner]
 
     def items(self) -> Any:
         """All lists, written to the end."""
@@ -93,20 +128,30 @@ class ManagerHistories(Histories):
 
     def pop(self, partner: Any, *default: Any) -> Any:
         """Forget the list of `partner`."""
-        self._seen.pop(partner, None)
-        self._own.pop(partner, None)
+        if partner in self:
+            self[partner]  # written up to here
         return super().pop(partner, *default)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything said; who is a member goes on to be one."""
         super().clear()
         self._log.clear()
         self._own.clear()
-        self._seen.clear()
+        self._seen = dict.fromkeys(self._seen, 0)
+
+    def _forget(self, partner: Any) -> None:
+        self._own.pop(partner, None)
+        if partner in self._seen:
+            self._seen[partner] = len(self._log)
+
+    def _is_behind(self, partner: Any) -> bool:
+        n = len(self._log)
+        return partner in self._own or self._seen.get(partner, n) < n
 
     def _write_all(self) -> None:
         for partner in self._seen:
-            self[partner]
+            if self._is_behind(partner):
+                self[partner]
 
 
 def _extend(history: list[dict[str, Any]], messages: list[Message]) -> None:
@@ -117,40 +162,48 @@ def _extend(history: list[dict[str, Any]], messages: list[Message]) -> None:
 class Audience:
     """The members of a group during one run."""
 
-    __slots__ = ("_is_plain_sender", "_manager", "_members", "_plain")
+    __slots__ = ("_is_plain_sender", "_known", "_manager", "_members", "_plain")
 
     def __init__(self, manager: Any, members: list[Any]):
         self._manager = manager
         self._members = members
-        self._plain = {agent for agent in members if _hears_plainly(agent)}
-        self._is_plain_sender = _has_base_faces(manager, "send") and not manager._has_hooks
-        histories = manager._oai_messages
-        if isinstance(histories, ManagerHistories):
-            histories.follow(members)
-        else:
-            self._is_plain_sender = False
+        self._is_plain_sender = (
+            _has_base_faces(manager, "send")
+            and not manager._has_hooks
+            and isinstance(manager._oai_messages, ManagerHistories)
+        )
+        self._meet()
 
-    def hear(self, heard: Message, said: Message, speaker: Any) -> Iterator[Any]:
-        """Write what was said into the lists; yields the members that want a real delivery."""
+    def _meet(self) -> None:
+        """Take note of who is a member now."""
+        self._known = list(self._members)
+        self._plain = {agent for agent in self._known if _hears_plainly(agent)}
+        if self._is_plain_sender:
+            self._manager._oai_messages.follow(self._known)
+
+    def hear(self, heard: Message, said: Message, speaker: Any) -> list[Any]:
+        """Write what was said into the lists; the members that want a real delivery."""
+        if self._known != self._members:
+            self._meet()
         if not self._is_plain_sender:
-            yield from (agent for agent in self._members if agent is not speaker)
-            return
+            return [agent for agent in self._members if agent is not speaker]
         manager, plain = self._manager, self._plain
         is_text = "tool_responses" not in heard
-        manager._oai_messages.pass_on(said, speaker)
+        delivered = []
         for agent in self._members:
             if agent is speaker:
                 continue
             if agent not in plain or agent._rows is not None or agent._hooks is not None:
-                # Its own list with the manager is written by the delivery.
-                manager._oai_messages[agent].pop()
-                yield agent
+                delivered.append(agent)
                 continue
             history = agent._oai_messages[manager]
             if is_text and type(history) is History:
                 _append(history, heard)
             else:
                 record(history, heard)
+        # The lists of the manager with these are written by the deliveries.
+        manager._oai_messages.pass_on(said, speaker, delivered)
+        return delivered
 
 
 def _hears_plainly(agent: Any) -> bool:

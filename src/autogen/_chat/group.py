@@ -16,7 +16,7 @@ from .audience import Audience
 from .send import deliver
 from .state import Chat, Histories, current_chat, record
 from .termination import is_termination
-from .wiring import event, is_watched
+from .wiring import chat_opened, event, is_watched
 
 __all__ = ["clear_agents_history", "resume", "run_chat"]
 
@@ -30,13 +30,16 @@ async def run_chat(
     messages = manager.chat_messages[sender] if messages is None else messages
     message, speaker = messages[-1], sender
     chat = current_chat()
-    assert chat is not None, "a reply is made inside a chat"
+    if chat is None:
+        # A program asks for the run itself, not for a reply.
+        with chat_opened(sender, manager, silent=bool(manager.silent)):
+            return await run_chat(manager, messages, sender, group)
     silent = chat.silent or bool(manager.silent)
     if group.send_introductions:
         await _introduce(chat, manager, group)
     caches = [(agent, getattr(agent, "client_cache", None)) for agent in group.agents]
-    for agent, own in caches:
-        if own is None and hasattr(agent, "client_cache"):
+    for agent, _ in caches:
+        if manager.client_cache is not None and hasattr(agent, "client_cache"):
             agent.client_cache = manager.client_cache
     try:
         await _rounds(chat, manager, group, message, speaker, silent)
@@ -80,7 +83,7 @@ async def _rounds(
             chat.note = chat.note or "no_reply"
             return
         if group.enable_clear_history and isinstance(reply, dict) and _asks_to_clear(reply):
-            reply["content"] = manager.clear_agents_history(reply, group)
+            reply = {**reply, "content": manager.clear_agents_history(reply, group)}
         await deliver(chat, speaker, reply, manager, False, silent)
         message = _newest(manager._oai_messages, speaker)
     chat.note = "max_round"
@@ -107,18 +110,20 @@ async def _broadcast(
     group.append(entry, speaker)
     # Where the group keeps the message as it was sent, what its speaker and the manager stored of
     # it are the two views that everybody else needs.
-    heard = _as_stored(message, entry) or stored(entry, role="user", speaker=manager.name)
+    heard = _as_stored(message, entry, "user") or stored(entry, role="user", speaker=manager.name)
     own = getattr(speaker, "_oai_messages", {}).get(manager) or [None]
-    said = _as_stored(own[-1], entry) or stored(entry, role="assistant", speaker=manager.name)
+    said = _as_stored(own[-1], entry, "assistant") or stored(
+        entry, role="assistant", speaker=manager.name
+    )
     for agent in audience.hear(heard, said, speaker):
         await deliver(chat, manager, entry, agent, False, True)
         chat.n_messages -= 1
     return entry
 
 
-def _as_stored(kept: Any, entry: dict[str, Any]) -> Message | None:
-    """`kept` if it is a text message of ours that says what `entry` says."""
-    if type(kept) is not Message or len(kept) != 3 or len(entry) != 3:
+def _as_stored(kept: Any, entry: dict[str, Any], role: str) -> Message | None:
+    """`kept` if it is a text message of ours that says what `entry` says, in that role."""
+    if type(kept) is not Message or len(kept) != 3 or len(entry) != 3 or kept.get("role") != role:
         return None
     same = kept.get("content") == entry.get("content") and kept.get("name") == entry.get("name")
     return kept if same else None
@@ -205,7 +210,7 @@ async def resume(
     manager._prepare_resume()
     group.send_introductions = False
     for message, speaker in zip(messages[:-1], speakers[:-1], strict=True):
-        _restore(manager, group, dict(message), speaker)
+        await _restore(manager, group, dict(message), speaker)
     last = dict(messages[-1])
     last["content"] = _without_end(last.get("content"), remove_termination_string)
     group.messages.append(last)
@@ -231,6 +236,10 @@ def _speaker_of(manager: Any, group: Any, message: dict[str, Any]) -> Any:
     agent = group.agent_by_name(name) if name else None
     if agent is None and name == group.admin_name:
         return manager
+    if message.get("role") == "function":
+        # Its name is that of the function.
+        able = (a for a in group.agents if name in (getattr(a, "function_map", None) or ()))
+        agent = next(able, agent)
     if agent is None:
         raise UsageError(
             f"the message {str(message)[:120]} names the speaker {name!r}, who is not in the "
@@ -239,18 +248,18 @@ def _speaker_of(manager: Any, group: Any, message: dict[str, Any]) -> Any:
     return agent
 
 
-def _restore(manager: Any, group: Any, message: dict[str, Any], speaker: Any) -> None:
+async def _restore(manager: Any, group: Any, message: dict[str, Any], speaker: Any) -> None:
     """Put one old message where it stood: the transcript, and each member's own view of it."""
     group.messages.append(message)
     said = stored(message, role="assistant", speaker=speaker.name)
     heard = stored(message, role="user", speaker=speaker.name)
     for agent in group.agents:
-        if agent is speaker:
-            record(agent._oai_messages[manager], said)
-            record(manager._oai_messages[agent], heard)
-        else:
-            record(agent._oai_messages[manager], heard)
-            record(manager._oai_messages[agent], said)
+        is_own = agent is speaker
+        record(manager._oai_messages[agent], heard if is_own else said)
+        if hasattr(agent, "_oai_messages"):
+            record(agent._oai_messages[manager], said if is_own else heard)
+        elif not is_own:
+            await point(agent, "receive")(dict(message), manager, False, True)
 
 
 def _without_end(content: Any, remove: str | Callable[[str], str] | None) -> Any:

@@ -14,7 +14,13 @@ __all__ = ["check_queue", "nested_reply", "summary_from_nested_chats"]
 
 
 def check_queue(chat_queue: Sequence[dict[str, Any]], *, use_async: bool | None) -> None:
-    """Raise if chats that are to run side by side have no ids."""
+    """Raise if chats that are to run side by side have no ids, or one carries no known history."""
+    for entry in chat_queue:
+        n: Any = entry.get("carry_history")
+        if isinstance(n, bool) or (n < 1 if isinstance(n, int) else n not in (None, "all")):
+            raise UsageError(
+                f"carry_history is {n!r}; it must be 'all' or a whole number of messages >= 1."
+            )
     if use_async and any(entry.get("chat_id") is None for entry in chat_queue):
         raise UsageError("chat_id is required for async nested chats")
 
@@ -59,8 +65,10 @@ async def _prepared(
         message = messages[-1].get("content")
     if callable(message):
         message = await Call(message, None, (recipient, messages, sender, config))
+    if isinstance(message, list):
+        message = {"content": message}
     n_history = chat.pop("carry_history", None)
-    if message and n_history:
+    if message and n_history is not None:
         message = _with_history(message, messages, n_history)
     chat["message"] = message
     return chat
@@ -68,10 +76,6 @@ async def _prepared(
 
 def _with_history(message: Any, messages: Sequence[dict[str, Any]], n: int | str) -> Any:
     """`message` after the conversation that led to it."""
-    if isinstance(n, bool) or (n < 1 if isinstance(n, int) else n != "all"):
-        raise UsageError(
-            f"carry_history is {n!r}; it must be 'all' or a whole number of messages >= 1."
-        )
     earlier = messages[:-1] if isinstance(n, str) else messages[:-1][-n:]
     lines = [f"{m.get('name') or m.get('role')}: {content_str(m.get('content'))}" for m in earlier]
     if not lines:
@@ -79,9 +83,10 @@ def _with_history(message: Any, messages: Sequence[dict[str, Any]], n: int | str
     text = "The conversation so far:\n" + "\n".join(lines) + "\n\n"
     if isinstance(message, str):
         return text + message
-    if isinstance(message.get("content"), str):
-        return {**message, "content": text + message["content"]}
-    return message
+    if not isinstance(message, dict):
+        return [{"type": "text", "text": text}, *message]
+    content = message.get("content")
+    return {**message, "content": _with_history(content, messages, n) if content else text}
 
 
 def nested_reply(

@@ -11,7 +11,7 @@ from .._kernel.ops import Call
 from .._kernel.run import random_index
 from ..errors import NoEligibleSpeaker, UndefinedNextAgent, UsageError
 from ..human.stream import IOStream
-from ..messages import content_str
+from ..messages import content_str, expand_tool_responses
 from .model import completed_text
 
 __all__ = ["METHODS", "mentioned", "next_agent", "picked_by_hand", "select_speaker"]
@@ -52,7 +52,10 @@ async def select_speaker(group: Any, last_speaker: Any, selector: Any) -> Any:
         return candidates[await random_index(len(candidates))]
     if name == "manual":
         by_hand = await Call(picked_by_hand, None, (group, candidates))
-        return by_hand if by_hand is not None else next_agent(group, last_speaker, candidates)
+        if by_hand is not None:
+            return by_hand
+        if not callable(group.speaker_selection_method):
+            return next_agent(group, last_speaker, candidates)
     return await _picked_by_model(group, last_speaker, selector, candidates, messages)
 
 
@@ -169,7 +172,7 @@ def next_agent(group: Any, agent: Any, agents: Sequence[Any] | None) -> Any:
 
 
 def picked_by_hand(group: Any, agents: Sequence[Any] | None = None) -> Any:
-    """The member a person picks from a numbered list; None to leave it to the order."""
+    """The member a person picks from a numbered list; None to leave it open."""
     stream = IOStream.get_default()
     candidates = group.agents if agents is None else agents
     stream.print("Please select the next speaker from the following list:")
@@ -177,14 +180,14 @@ def picked_by_hand(group: Any, agents: Sequence[Any] | None = None) -> Any:
         stream.print(f"{number}: {agent.name}")
     for _ in range(_TRIES_BY_HAND):
         answer = stream.input(
-            "Enter the number of the next speaker (enter nothing or `q` to go on in order): "
+            "Enter the number of the next speaker (enter nothing or `q` to leave it open): "
         ).strip()
         if answer in ("", "q"):
             return None
         if answer.isdecimal() and 1 <= int(answer) <= len(candidates):
             return candidates[int(answer) - 1]
         stream.print(f"{answer!r} is not a number from 1 to {len(candidates)}.")
-    stream.print("No valid number was given; the chat goes on in order.")
+    stream.print("No valid number was given.")
     return None
 
 
@@ -208,7 +211,9 @@ async def _picked_by_model(
     transforms = group.select_speaker_transform_messages
     for _ in range(1 + group.max_retries_for_selecting_speaker):
         asked = transforms._transform_messages(dialogue) if transforms is not None else dialogue
-        answer = await completed_text(client, messages=[system, *asked], agent=selector, cache=None)
+        answer = await completed_text(
+            client, messages=[system, *expand_tool_responses(asked)], agent=selector, cache=None
+        )
         text = answer if isinstance(answer, str) else str((answer or {}).get("content") or "")
         names = group._mentioned_agents(text, candidates)
         if group.select_speaker_auto_verbose:
@@ -219,7 +224,7 @@ async def _picked_by_model(
                 place="inline",
             )
         if len(names) == 1:
-            return group.agent_by_name(next(iter(names)))
+            return next(agent for agent in candidates if agent.name in names)
         again = (
             group.select_speaker_auto_multiple_template
             if names

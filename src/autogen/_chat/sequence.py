@@ -8,7 +8,7 @@ from typing import Any
 
 from .._kernel.faces import point
 from .._kernel.ops import Gather
-from ..errors import UsageError
+from ..errors import InvalidCarryOverType, UsageError
 from ..human.stream import IOStream
 from .state import ChatResult
 
@@ -72,9 +72,7 @@ def _check(queue: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _warn_of_shared_recipients(queue: Sequence[Mapping[str, Any]]) -> None:
-    pairs = [(id(entry["sender"]), id(entry["recipient"])) for entry in queue]
-    recipients = [entry["recipient"] for entry in queue]
-    if len(set(pairs)) < len(pairs) or len({id(r) for r in recipients}) < len(recipients):
+    if len({id(entry["recipient"]) for entry in queue}) < len(queue):
         warnings.warn(
             "several chats of the queue have the same recipient; its history is cleared before "
             "each unless the entry says clear_history=False.",
@@ -98,6 +96,8 @@ def _ids(queue: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
 
 def _prerequisites(entry: Mapping[str, Any], ids: Mapping[Any, int]) -> set[int]:
     wanted = entry.get("prerequisites") or ()
+    if not isinstance(wanted, list | tuple | set | frozenset):
+        raise UsageError(f"the prerequisites {wanted!r} are no list of chat ids.")
     for one in wanted:
         if not isinstance(one, int) or isinstance(one, bool):
             raise UsageError(
@@ -133,8 +133,9 @@ def _check_circle(names: Sequence[Any], after: Sequence[set[int]]) -> None:
 async def _run(entry: Mapping[str, Any], summaries: Iterable[Any]) -> ChatResult:
     chat = dict(entry)
     own = chat.get("carryover") or []
-    carryover = [own] if isinstance(own, str) else list(own)
-    chat["carryover"] = [*carryover, *summaries]
+    if not isinstance(own, str | list | tuple):
+        raise InvalidCarryOverType()
+    chat["carryover"] = [*([own] if isinstance(own, str) else own), *summaries]
     sender = chat["sender"]
     if "message" not in chat:
         warnings.warn(

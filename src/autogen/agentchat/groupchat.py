@@ -133,6 +133,8 @@ class GroupChat:
                 "allow_repeat_speaker and allowed_or_disallowed_speaker_transitions exclude each "
                 "other; say in the transitions who may follow whom, themselves included."
             )
+        if repeat is None and self.allowed_or_disallowed_speaker_transitions is None:
+            self.allow_repeat_speaker = True
 
     def _check_transitions(self) -> None:
         transitions = self.allowed_or_disallowed_speaker_transitions
@@ -177,7 +179,8 @@ class GroupChat:
 
     @allowed_speaker_transitions_dict.setter
     def allowed_speaker_transitions_dict(self, transitions: dict[Any, list[Any]]) -> None:
-        self._transitions = transitions
+        self._transitions = self.allowed_or_disallowed_speaker_transitions = transitions
+        self.speaker_transitions_type = "allowed"
 
     # ------------------------------------------------------------------------------------- members
 
