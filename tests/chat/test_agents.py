@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.chat.cast import mute, plain, speaker, texts
@@ -77,7 +77,7 @@ def test_positional_arguments_stand_in_the_known_order() -> None:
 @requirement("agent:class-attributes")
 def test_subclasses_set_their_own_defaults() -> None:
     class Own(ConversableAgent):
-        DEFAULT_CONFIG = {"model": "own", "api_key": "k"}
+        DEFAULT_CONFIG: ClassVar[Any] = {"model": "own", "api_key": "k"}
         MAX_CONSECUTIVE_AUTO_REPLY = 3
 
     agent = Own("a")
@@ -372,7 +372,7 @@ def test_can_execute_function() -> None:
 def test_register_function_adds_overrides_and_removes() -> None:
     a = plain("a")
     a.register_function({"f": len, "g": len})
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="overridden") as caught:
         a.register_function({"f": max})
     assert str(caught[0].message) == "Function 'f' is being overridden."
     a.register_function({"g": None})

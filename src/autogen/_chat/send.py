@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._kernel.drive import cancelled_error
 from .._kernel.faces import point
 from .._kernel.ops import Call
+from .._kernel.run import current_run
 from ..errors import UsageError
 from ..messages import filled, message_dict
 from .hooks import before_send
@@ -143,8 +145,12 @@ async def converse(chat: Chat, silent: bool | None) -> None:
     One loop, however long the conversation: an agent that replies puts the other one's turn into
     the mailbox instead of calling it.
     """
+    run = current_run()
     was_empty = False
     while chat.mailbox:
+        # Replies that need nothing of the driver would never meet its look at the token.
+        if run is not None and run.cancel.reason is not None:
+            raise cancelled_error(run.cancel)
         if chat.parent is not None and chat.n_messages >= NESTED_MAX_MESSAGES:
             chat.mailbox.clear()
             chat.stop_reason = "max_turns"
