@@ -595,3 +595,82 @@ def test_faces_keep_name_docstring_and_signature() -> None:
     assert Base.greet.__doc__ == "Say hello."
     assert asyncio.iscoroutinefunction(Base.a_greet)
     assert not asyncio.iscoroutinefunction(Base.greet)
+
+
+# -- leaves that need no thread beside them --------------------------------------------------------
+
+
+async def _inline(leaf: Callable[[], Any]) -> Any:
+    return await Call(None, leaf, place="inline")
+
+
+async def _thread_of_leaf() -> int:
+    await asyncio.sleep(0)
+    return threading.get_ident()
+
+
+def test_an_inline_leaf_of_the_main_thread_runs_there() -> None:
+    assert threading.current_thread() is threading.main_thread()
+    assert drive_sync(_inline(_thread_of_leaf)) == threading.get_ident()
+
+
+def test_an_inline_leaf_elsewhere_goes_to_the_io_thread() -> None:
+    found: list[int] = []
+    worker = threading.Thread(target=lambda: found.append(drive_sync(_inline(_thread_of_leaf))))
+    worker.start()
+    worker.join(5)
+    assert found[0] not in (worker.ident, threading.get_ident())
+
+
+def test_an_inline_leaf_may_call_the_sync_face_again() -> None:
+    async def leaf() -> Any:
+        return drive_sync(_inline(_thread_of_leaf))
+
+    assert drive_sync(_inline(leaf)) != threading.get_ident()
+
+
+def test_an_inline_leaf_is_cancelled_from_another_thread() -> None:
+    token, cleaned = CancelToken(), threading.Event()
+
+    async def hangs() -> None:
+        threading.Thread(target=token.cancel).start()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaned.set()
+
+    with entered(_run(cancel=token)), pytest.raises(RunCancelled):
+        drive_sync(_inline(hangs))
+    assert cleaned.is_set()
+
+
+def test_an_interrupted_inline_leaf_is_cancelled_and_the_loop_goes_on() -> None:
+    cleaned: list[bool] = []
+
+    async def hangs() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.01, _interrupt)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaned.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        drive_sync(_inline(hangs))
+    assert cleaned == [True]
+    assert drive_sync(_inline(_thread_of_leaf)) == threading.get_ident()
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_events_of_an_inline_leaf_are_delivered_as_they_come() -> None:
+    seen: list[Any] = []
+
+    async def leaf() -> int:
+        transient("model.token", {"text": "a"})
+        return len(seen)
+
+    with entered(_run(sinks=[seen.append])):
+        assert drive_sync(_inline(leaf)) == 1

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from ..errors import RunCancelled, RunTimeout, UsageTypeError
 from .cancel import CancelToken
-from .ioloop import InFlight, pool, spawn_thread, start_leaf
+from .ioloop import InFlight, own_loop, pool, run_on, spawn_thread, start_leaf
 from .ops import Call, Core, Emit, Flavour, Gather, Sleep
 from .run import Run, _current, _leaf_cancel, _outlet
 
@@ -123,6 +123,8 @@ def _answer(op: Any) -> Any:
                 return value
             # A plain function that handed back a coroutine: a lambda or partial around `async def`.
             return _wait(start_leaf(_identity, (value,)), run)
+        if op.place == "inline" and (loop := own_loop()) is not None:
+            return _wait_here(loop, op, run)
         return _wait(_start(op, None), run)
     if kind is Emit:
         run = _current.get()
@@ -184,6 +186,17 @@ class _ThreadLeaf(InFlight):
 
     def result(self) -> Any:
         return self._future.result()
+
+
+def _wait_here(loop: asyncio.AbstractEventLoop, op: Call[Any], run: Run | None) -> Any:
+    """Wait for an async leaf on a loop of this thread; its events are delivered right away."""
+    assert op.async_ is not None
+    try:
+        return run_on(loop, op.async_, op.args, op.kwargs, None if run is None else run.cancel)
+    except asyncio.CancelledError:
+        if run is not None and run.cancel.cancelled:
+            raise cancelled_error(run.cancel) from None
+        raise
 
 
 def _wait(leaf: InFlight, run: Run | None) -> Any:

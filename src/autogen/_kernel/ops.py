@@ -43,7 +43,9 @@ class Call(Op[T]):
     `place` says where the sync flavour runs:
 
     - `caller`: the caller's thread; a worker thread under the async driver, because it may block.
-    - `inline`: the current thread under both drivers, for what is quick (predicates, hooks).
+    - `inline`: the current thread under both drivers, for what is quick (predicates, hooks). An
+      async flavour without a sync one may then run on a loop that turns only while it is waited
+      for: nothing of it may have to go on afterwards.
     - `thread`: a worker thread under both drivers, so that branches of a `Gather` overlap.
     """
 

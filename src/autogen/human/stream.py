@@ -7,6 +7,7 @@ does not disturb the others.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,7 +40,13 @@ class IOConsole:
 
     def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
         """Print to stdout."""
-        print(*objects, sep=sep, end=end, flush=flush)  # noqa: T201 this is where it ends up
+        try:
+            print(*objects, sep=sep, end=end, flush=flush)  # noqa: T201 this is where it ends up
+        except UnicodeEncodeError:
+            # A terminal that lacks a character is no reason to lose a conversation.
+            code = sys.stdout.encoding or "ascii"
+            shown = [str(o).encode(code, "backslashreplace").decode(code) for o in objects]
+            print(*shown, sep=sep, end=end, flush=flush)  # noqa: T201
 
     def input(self, prompt: str = "", *, password: bool = False) -> str:
         """One line from stdin; not shown as it is typed when it is a password."""

@@ -173,7 +173,9 @@ class Router:
 
     async def _ask_endpoint(self, entry: Entry, params: dict[str, Any]) -> ChatCompletion:
         endpoint = entry.endpoint(params.pop("model", None) or entry.model)
-        attempt = Call(None, self._carrier(entry).complete, (endpoint, _request(params)))
+        attempt = Call(
+            None, self._carrier(entry).complete, (endpoint, _request(params)), place="inline"
+        )
         rate, place = endpoint.requests_per_s, (endpoint.base_url, endpoint.api_key, endpoint.model)
         if rate is not None:
             await self._take_turn(place, rate)
