@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, SupportsIndex
 
-from .errors import UsageError
+from .errors import UsageError, UsageTypeError
 
 __all__ = [
     "STORED_KEYS",
@@ -203,12 +203,21 @@ class History(list[dict[str, Any]]):
 
 
 def message_dict(message: Any) -> dict[str, Any]:
-    """`message` as a dict: text becomes `{"content": text}`, other shapes go through `dict()`."""
+    """`message` as a dict: text becomes `{"content": text}`, other shapes go through `dict()`.
+
+    Raises:
+        UsageTypeError: It is neither text nor anything that makes a dict.
+    """
     if isinstance(message, str):
         return {"content": message}
     if isinstance(message, dict):
         return message
-    return dict(message)
+    try:
+        return dict(message)
+    except (TypeError, ValueError):
+        raise UsageTypeError(
+            f"the message is {_shortened(message)}; send text, or a dict with 'content'."
+        ) from None
 
 
 def stored(message: Mapping[str, Any] | str, *, role: str, speaker: str) -> Message:

@@ -112,6 +112,8 @@ class ChatCost(dict[Any, Any]):
 
     def __init__(
         self,
+        items: Any = (),
+        /,
         *,
         total: Mapping[str, Any] | None = None,
         actual: Mapping[str, Any] | None = None,
@@ -121,6 +123,8 @@ class ChatCost(dict[Any, Any]):
             usage_including_cached_inference=dict(total or {"total_cost": 0}),
             usage_excluding_cached_inference=dict(actual or {"total_cost": 0}),
         )
+        # `dataclasses.asdict` copies a dict by handing its items to its class.
+        self.update(items)
         self.unpriced = list(unpriced)
 
     @property

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
+import json
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -240,3 +244,15 @@ def test_a_price_in_the_config_counts(face: Face) -> None:
     cost = priced(face, "nobody-knows-me", price=[1.0, 2.0])
     assert cost.unpriced == []
     assert cost[0]["total_cost"] == pytest.approx(2 * (10 * 1.0 + 5 * 2.0) / 1000)
+
+
+@requirement("cost:pair", "chat:result")
+def test_a_result_becomes_plain_data() -> None:
+    bot, user = speaker("bot", ["one"]), mute("user")
+    result = user.initiate_chat(bot, message="hi", silent=True)
+    made = json.loads(json.dumps(dataclasses.asdict(result)))
+    assert made["chat_history"][1]["content"] == "one"
+    assert made["cost"] == dict(result.cost)
+    for again in (copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
+        assert again == result
+        assert again.cost[0] == result.cost[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._kernel.ops import Flavour
 from .._kernel.run import current_run
-from ..errors import RunCancelled, UsageError
+from ..errors import RunCancelled, UsageError, UsageTypeError
 from ..messages import plain
 from .opening import opening_message
 from .reply import async_only_names
@@ -45,6 +45,8 @@ async def initiate_chat(
         raise UsageError(
             f"max_turns is {max_turns!r}; it must be None or a whole number of at least 1."
         )
+    if not (hasattr(recipient, "receive") or hasattr(recipient, "a_receive")):
+        raise UsageTypeError(f"the recipient is {recipient!r}; a chat needs an agent.")
     check_summary(summary_method, initiator, recipient)
     await _check_async_replies(initiator, recipient)
     # What the caller handed in is theirs: nothing is written into it.
@@ -63,6 +65,9 @@ async def initiate_chat(
             initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
             try:
                 await _talk(chat, message, max_turns, is_silent, context)
+                if chat.stop_reason is None:
+                    # Somebody's own `receive` decided it.
+                    chat.stop_reason = chat.note or "no_reply"
                 summary = await summarize(
                     initiator, recipient, method=summary_method, args=args, cache=cache
                 )

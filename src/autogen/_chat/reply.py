@@ -9,7 +9,7 @@ from typing import Any
 
 from .._kernel.faces import is_face, point
 from .._kernel.ops import Call, Flavour
-from ..errors import SenderRequired, UsageError
+from ..errors import SenderRequired, UsageError, UsageTypeError
 from .hooks import before_reply
 from .state import current_chat
 from .wiring import chat_opened
@@ -242,5 +242,12 @@ async def _asked(
     else:
         kwargs = {"messages": messages, "sender": sender, "config": config}
         asked = Call(function, None, (agent,), kwargs)
-    answer: tuple[bool, Any] = await asked
-    return answer
+    answer = await asked
+    try:
+        final, reply = answer
+    except (TypeError, ValueError):
+        name = getattr(function, "__name__", repr(function))
+        raise UsageTypeError(
+            f"the reply function {name} gave {answer!r}; it must return (is_final, reply)."
+        ) from None
+    return final, reply

@@ -19,7 +19,7 @@ from .._chat.wiring import RunOptions
 from .._kernel.drive import drive_async
 from .._kernel.faces import faces
 from ..config.llm import parse_llm_config
-from ..errors import UsageError
+from ..errors import UsageError, UsageTypeError
 from ..human.stream import IOStream
 from ..human.terminal import show_message
 from ..messages import Message, filled, message_dict, stored
@@ -105,6 +105,8 @@ class ConversableAgent:
         chat_messages: dict[Agent, list[dict[str, Any]]] | None = None,
         silent: bool | None = None,
     ):
+        if not isinstance(name, str):
+            raise UsageTypeError(f"the name is {name!r}; it must be text.")
         if human_input_mode not in _MODES:
             raise UsageError(
                 f"human_input_mode {human_input_mode!r} is not known; use 'ALWAYS', 'TERMINATE' "
@@ -113,6 +115,15 @@ class ConversableAgent:
         if is_termination_msg is not None and not callable(is_termination_msg):
             raise UsageError(
                 f"is_termination_msg is {is_termination_msg!r}; it must be a function of a message."
+            )
+        if not isinstance(max_consecutive_auto_reply, int | float | None):
+            raise UsageTypeError(
+                f"max_consecutive_auto_reply is {max_consecutive_auto_reply!r}; it must be a "
+                "number, or None."
+            )
+        if not isinstance(function_map, Mapping | None):
+            raise UsageTypeError(
+                f"function_map is {function_map!r}; it must be a dict of functions by name."
             )
         self._name = name
         self._oai_messages: dict[Any, list[dict[str, Any]]] = Histories.over(chat_messages)
@@ -353,6 +364,8 @@ class ConversableAgent:
                 role=role,
                 speaker=speaker,
             )
+        except UsageTypeError:
+            raise
         except UsageError:
             return False
         histories = self._oai_messages
