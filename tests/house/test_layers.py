@@ -27,7 +27,7 @@ BESIDE = "beside"
 
 # From the bottom up. A file may import from its own floor and from every floor below.
 FLOORS: Mapping[str, frozenset[str]] = {
-    GROUND: frozenset({"_kernel", "_lazy", "_version", "errors", "types"}),
+    GROUND: frozenset({"_kernel", "_lazy", "_retired", "_version", "errors", "types"}),
     VALUES: frozenset({"artifacts", "events", "messages", "usage"}),
     PORTS: frozenset({"_registry", "config", "limits", "tools"}),
     ADAPTERS: frozenset(
