@@ -146,3 +146,56 @@ def test_a_limit_that_is_not_reached_changes_nothing(face: Face, wait_s: float) 
     )
     assert result.stop_reason == "no_reply"
     assert time.monotonic() - begin < wait_s
+
+
+@requirement("run:cancel", "run:timeout", "run:sinks")
+@pytest.mark.parametrize("is_early", [True, False])
+def test_watchers_are_told_of_the_end_of_a_cancelled_chat(
+    face: Face, wait_s: float, is_early: bool
+) -> None:
+    events: list[Event] = []
+    token = CancelToken()
+    a, (b, _) = plain("a", default_auto_reply="more"), hanging(wait_s)
+    if is_early:
+        token.cancel("timeout")
+    run = RunOptions(cancel=token, timeout_s=0.05, sinks=[events.append])
+    result = face.initiate_chat(a, b, message="hi", run=run, silent=True)
+    assert result.stop_reason == "timeout"
+    kinds = [event.type for event in events]
+    assert (kinds[0], kinds[-1]) == ("chat.started", "chat.finished")
+    assert events[-1].data["stop_reason"] == "timeout"
+
+
+@requirement("run:sinks")
+@pytest.mark.parametrize("type_", ["chat.started", "message.sent", "chat.finished", None])
+def test_a_sink_that_fails_takes_the_chat_along(face: Face, type_: str | None) -> None:
+    def fails(event: Event) -> None:
+        if type_ in (None, event.type):
+            raise OSError("disk full")
+
+    a, b = plain("a"), plain("b")
+    with pytest.raises(OSError, match="disk full") as caught:
+        face.initiate_chat(
+            a, b, message="hi", max_turns=1, run=RunOptions(sinks=[fails]), silent=True
+        )
+    kept = caught.value.chat_result  # type: ignore[attr-defined]
+    assert kept.chat_history == a.chat_messages[b]
+    assert face.initiate_chat(a, b, message="x", max_turns=1, silent=True).chat_history
+
+
+@requirement("chat:error")
+def test_a_sink_that_fails_does_not_hide_the_first_error(face: Face) -> None:
+    def fails(event: Event) -> None:
+        if event.type in ("error", "chat.finished"):
+            raise OSError("disk full")
+
+    with pytest.raises(KeyError, match="first") as caught:
+        face.initiate_chat(
+            plain("a"),
+            speaker("b", [KeyError("first")]),
+            message="hi",
+            run=RunOptions(sinks=[fails]),
+            silent=True,
+        )
+    assert caught.value.chat_result.stop_reason == "error"  # type: ignore[attr-defined]
+    assert "disk full" in caught.value.__notes__[0]

@@ -60,8 +60,8 @@ async def initiate_chat(
         _pair_taken(chat, initiator, recipient),
         _cache_lent(cache, initiator, recipient),
     ):
-        await _tell_start(chat)
         try:
+            await _tell_start(chat)
             initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
             try:
                 await _talk(chat, message, max_turns, is_silent, context)
@@ -79,6 +79,8 @@ async def initiate_chat(
                 chat.stop_reason = stop.reason
                 has_summary = summary_method is not None and chat.n_messages
                 summary = last_message_text(initiator, recipient) if has_summary else ""
+            result = _result(chat, initiator, recipient, summary)
+            await _tell_end(chat, result)
         except GeneratorExit:
             # Whoever iterated over the chat left; nothing may be awaited any more.
             raise
@@ -86,10 +88,8 @@ async def initiate_chat(
             chat.stop_reason = "error" if isinstance(error, Exception) else "cancelled"
             partial = _result(chat, initiator, recipient, "")
             setattr(error, "chat_result", partial)  # noqa: B010 any exception takes it along
-            await _tell_end(chat, partial, error)
+            await _tell_of_error(chat, partial, error)
             raise
-        result = _result(chat, initiator, recipient, summary)
-        await _tell_end(chat, result, None)
         return result
 
 
@@ -179,12 +179,21 @@ async def _tell_start(chat: Chat) -> None:
         await event("chat.started", data, agent=chat.initiator.name)
 
 
-async def _tell_end(chat: Chat, result: ChatResult, error: BaseException | None) -> None:
+async def _tell_of_error(chat: Chat, partial: ChatResult, error: BaseException) -> None:
     if not is_watched():
         return
-    if error is not None:
-        data = {"type": type(error).__name__, "text": str(error)}
+    data = {"type": type(error).__name__, "text": str(error)}
+    try:
         await event("error", data, agent=chat.initiator.name)
+        await _tell_end(chat, partial)
+    except Exception as failed:  # noqa: BLE001 the first error is the one to raise
+        if failed is not error:
+            error.add_note(f"Telling whoever watches failed too: {failed!r}")
+
+
+async def _tell_end(chat: Chat, result: ChatResult) -> None:
+    if not is_watched():
+        return
     facts: dict[str, Any] = {
         "stop_reason": result.stop_reason,
         "summary": result.summary if isinstance(result.summary, str) else repr(result.summary),

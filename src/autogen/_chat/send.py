@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._kernel.drive import cancelled_error
 from .._kernel.faces import point
 from .._kernel.ops import Call
 from .._kernel.run import current_run
@@ -150,7 +149,7 @@ async def converse(chat: Chat, silent: bool | None) -> None:
     while chat.mailbox:
         # Replies that need nothing of the driver would never meet its look at the token.
         if run is not None and run.cancel.reason is not None:
-            raise cancelled_error(run.cancel)
+            raise run.cancel.error()
         if chat.parent is not None and chat.n_messages >= NESTED_MAX_MESSAGES:
             chat.mailbox.clear()
             chat.stop_reason = "max_turns"

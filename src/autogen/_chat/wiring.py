@@ -12,8 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from .._kernel import late
 from .._kernel.cancel import CancelToken
-from .._kernel.ioloop import call_later
 from .._kernel.ops import Emit
 from .._kernel.run import Run, current_run, entered
 from ..errors import UsageError
@@ -156,7 +156,9 @@ def _run_opened(run_options: RunOptions | None) -> Iterator[tuple[Run, bool]]:
                 around.cancel.listen(lambda: cancel.cancel(around.cancel.reason or "cancelled"))
             )
         if wanted.timeout_s is not None:
-            stack.callback(call_later(wanted.timeout_s, lambda: cancel.cancel("timeout")))
+            stack.callback(
+                late.ioloop.call_later(wanted.timeout_s, lambda: cancel.cancel("timeout"))
+            )
         yield run, True
 
 

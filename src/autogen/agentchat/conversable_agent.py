@@ -16,7 +16,7 @@ from .._chat.loop import initiate_chat
 from .._chat.state import ChatResult, Histories
 from .._chat.termination import LAST_LINE, DefaultTermination
 from .._chat.wiring import RunOptions
-from .._kernel.drive import drive_async
+from .._kernel import late
 from .._kernel.faces import faces
 from ..config.llm import parse_llm_config
 from ..errors import UsageError, UsageTypeError
@@ -905,7 +905,7 @@ class ConversableAgent:
             UsageError: An id or a prerequisite can't work.
         """
         queue = [{"sender": self, **entry} for entry in chat_queue]
-        results = await drive_async(sequence.initiate_chats_by_id(queue))
+        results = await late.drive_async(sequence.initiate_chats_by_id(queue))
         self._finished_chats = results
         return results
 
