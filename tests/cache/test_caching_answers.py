@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from autogen._kernel.drive import drive_async, drive_sync
+from autogen._kernel.drive import drive_sync
+from autogen._kernel.drive_async import drive_async
 from autogen._kernel.ops import Core, Gather
 from autogen.cache.base import AbstractCache
 from autogen.cache.cache import Cache

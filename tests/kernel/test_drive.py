@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from autogen._kernel.cancel import CancelToken
-from autogen._kernel.drive import drive_async, drive_sync, iter_async, iter_sync
+from autogen._kernel.drive import drive_sync, iter_sync
+from autogen._kernel.drive_async import drive_async, iter_async
 from autogen._kernel.faces import faces, point
 from autogen._kernel.ops import Call, Core, Emit, Flavour, Gather, Sleep
 from autogen._kernel.run import (

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from autogen._kernel.drive import drive_async, drive_sync
+from autogen._kernel.drive import drive_sync
+from autogen._kernel.drive_async import drive_async
 from autogen._kernel.ops import Call, Core, Sleep
 from autogen.config.entry import parse_entries
 from autogen.errors import (

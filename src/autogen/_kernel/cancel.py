@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..errors import RunCancelled, RunTimeout
+
 __all__ = ["CancelToken"]
 
 
@@ -34,6 +36,12 @@ class CancelToken:
     def cancelled(self) -> bool:
         """Whether `cancel` was called."""
         return self.reason is not None
+
+    def error(self) -> RunCancelled:
+        """What a run under this token raises at its next op, once it is cancelled."""
+        if self.reason == "timeout":
+            return RunTimeout()
+        return RunCancelled(reason=self.reason or "cancelled")
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Stop whatever runs under this token. Only the first call counts.

@@ -17,7 +17,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .drive import drive_async, drive_sync
+from . import late
+from .drive import drive_sync
 from .ops import Call, Place
 
 __all__ = ["faces", "is_face", "point"]
@@ -37,7 +38,7 @@ def faces(core: Callable[..., Any]) -> tuple[Any, Any, Any]:
 
     @functools.wraps(core)
     async def async_(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await drive_async(core(self, *args, **kwargs))
+        return await late.drive_async(core(self, *args, **kwargs))
 
     signature = inspect.signature(core)
     prefix = core.__qualname__[: -len(core.__name__)]

@@ -13,24 +13,26 @@ import os
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 from .cancel import CancelToken
-from .run import _outlet
+from .ops import Call
+from .run import _leaf_cancel, _outlet
 
 __all__ = [
     "InFlight",
     "Leaf",
+    "ThreadLeaf",
     "at_close",
     "call_later",
     "io_loop",
     "own_loop",
     "pool",
     "run_on",
-    "spawn_thread",
-    "start_leaf",
+    "start",
 ]
 
 #: More than any program holds at once: a pool that runs full could wait for itself.
@@ -108,20 +110,19 @@ def own_loop() -> asyncio.AbstractEventLoop | None:
     return _threads.own
 
 
-def run_on(
-    loop: asyncio.AbstractEventLoop,
-    call: Callable[..., Awaitable[Any]],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    cancel: CancelToken | None,
-) -> Any:
+def run_on(loop: asyncio.AbstractEventLoop, op: Call[Any], cancel: CancelToken | None) -> Any:
     """Await a call on a loop of this thread. Interrupted or cancelled, the call is cancelled."""
-    task = loop.create_task(_after_news(call, args, kwargs))
+    assert op.async_ is not None
+    task = loop.create_task(_after_news(op.async_, op.args, op.kwargs))
     try:
         if cancel is None:
             return loop.run_until_complete(task)
         with cancel.listen(lambda: _cancel_soon(loop, task)):
             return loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        if cancel is not None and cancel.cancelled:
+            raise cancel.error() from None
+        raise
     finally:
         if not task.done():
             task.cancel()
@@ -178,6 +179,15 @@ class InFlight:
     def result(self) -> Any:
         """What the call gave, or raise what it raised. Only after it is done."""
         raise NotImplementedError
+
+    def outcome(self, cancel: CancelToken | None) -> Any:
+        """`result`; a call that ended because `cancel` was tripped raises what the token says."""
+        try:
+            return self.result()
+        except asyncio.CancelledError:
+            if cancel is not None and cancel.cancelled:
+                raise cancel.error() from None
+            raise
 
 
 class Leaf(InFlight):
@@ -237,35 +247,54 @@ class Leaf(InFlight):
         return self.value
 
 
-def start_leaf(
-    call: Callable[..., Awaitable[Any]],
-    args: tuple[Any, ...] = (),
-    kwargs: Mapping[str, Any] | None = None,
-    *,
+class ThreadLeaf(InFlight):
+    """A blocking call in flight in a worker thread."""
+
+    def __init__(
+        self,
+        op: Call[Any],
+        context: Context,
+        mail: queue.SimpleQueue[tuple[str, Any]],
+    ):
+        super().__init__(mail)
+        self._token = CancelToken()
+        context.run(_outlet.set, lambda event: mail.put(("event", event)))
+        context.run(_leaf_cancel.set, self._token)
+        assert op.sync is not None
+        call = partial(op.sync, *op.args, **op.kwargs)
+        self._future = pool().submit(context.run, call)
+        self._future.add_done_callback(lambda _: mail.put(("done", self)))
+
+    def cancel(self) -> None:
+        self._token.cancel()
+
+    def result(self) -> Any:
+        return self._future.result()
+
+
+def start(
+    op: Call[Any],
     context: Context | None = None,
     mail: queue.SimpleQueue[tuple[str, Any]] | None = None,
-) -> Leaf:
-    """Start an async call on the I/O thread, in a copy of the caller's context.
+) -> InFlight:
+    """Start a call away from this thread: on the I/O thread, or in a worker thread.
 
     Args:
-        call: The function to await.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-        context: Run in a copy of this context instead of the caller's.
-        mail: Where the call reports; by default a queue of its own.
+        op: The call.
+        context: It runs in a copy of this context; by default of the caller's.
+        mail: Where it reports; by default a queue of its own.
     """
-    loop = io_loop()
-    leaf = Leaf(loop, mail if mail is not None else queue.SimpleQueue())
     inside = context.copy() if context is not None else copy_context()
-    inside.run(_outlet.set, lambda event: leaf.mail.put(("event", event)))
-    shell = leaf._shell(call, args, kwargs or {})
+    box: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue() if mail is None else mail
+    if op.sync is not None and (op.place == "thread" or op.async_ is None):
+        return ThreadLeaf(op, inside, box)
+    assert op.async_ is not None, "a Call has at least one flavour"
+    loop = io_loop()
+    leaf = Leaf(loop, box)
+    inside.run(_outlet.set, lambda event: box.put(("event", event)))
+    shell = leaf._shell(op.async_, op.args, op.kwargs)
     loop.call_soon_threadsafe(leaf._start, shell, inside)
     return leaf
-
-
-def spawn_thread(context: Context, function: Callable[..., Any], *args: Any) -> Future[Any]:
-    """Call `function` in a worker thread, in `context`."""
-    return pool().submit(context.run, function, *args)
 
 
 def call_later(seconds: float, function: Callable[[], None]) -> Callable[[], None]:

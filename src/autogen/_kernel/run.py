@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from ..errors import UsageTypeError
 from .cancel import CancelToken
 from .ops import Call, Core
 
@@ -25,11 +26,14 @@ __all__ = [
     "Recorder",
     "Run",
     "current_run",
+    "deliver",
     "entered",
+    "foreign",
     "new_id",
     "now",
     "on_cancel",
     "random_index",
+    "running",
     "step",
     "transient",
 ]
@@ -153,6 +157,35 @@ _leaf_cancel: ContextVar[CancelToken | None] = ContextVar("autogen_leaf_cancel",
 def current_run() -> Run | None:
     """The run that the calling code belongs to, or None."""
     return _current.get()
+
+
+def running() -> Run | None:
+    """The current run, or None; for drivers, before each op.
+
+    Raises:
+        RunCancelled: It was cancelled.
+    """
+    run = _current.get()
+    if run is not None and run.cancel.reason is not None:
+        raise run.cancel.error()
+    return run
+
+
+def deliver(run: Run, event: Any) -> None:
+    """Hand an event to the sinks, in the thread that drives the outermost core."""
+    outlet = _outlet.get()
+    if outlet is None:
+        run.deliver(event)
+    else:
+        outlet(event)
+
+
+def foreign(op: Any) -> UsageTypeError:
+    """The error for what is no op."""
+    return UsageTypeError(
+        f"core code awaited {type(op).__name__}; it may await only ops (Call, Emit, Gather, Sleep) "
+        "and other core coroutines. Wrap the awaitable in Call(async_=...)."
+    )
 
 
 @contextmanager

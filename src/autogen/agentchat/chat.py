@@ -7,7 +7,8 @@ from typing import Any
 from .._chat.sequence import initiate_chats as _in_order
 from .._chat.sequence import initiate_chats_by_id
 from .._chat.state import ChatResult
-from .._kernel.drive import drive_async, drive_sync
+from .._kernel import late
+from .._kernel.drive import drive_sync
 
 __all__ = ["ChatResult", "a_initiate_chats", "initiate_chats"]
 
@@ -36,4 +37,4 @@ async def a_initiate_chats(chat_queue: list[dict[str, Any]]) -> dict[int, ChatRe
         AssertionError: An entry has no sender or no recipient.
         UsageError: An id is missing or used twice, or the prerequisites can't work.
     """
-    return await drive_async(initiate_chats_by_id(chat_queue))
+    return await late.drive_async(initiate_chats_by_id(chat_queue))

@@ -7,13 +7,17 @@ wait.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Hashable
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+
+from .._kernel import late
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["AbstractCache", "Flight", "joined", "store_of"]
 
@@ -93,14 +97,14 @@ class Flight:
 
     async def wait(self, timeout_s: float) -> Any:
         """What the leader found; None if it failed or took longer than `timeout_s`."""
-        loop = asyncio.get_running_loop()
+        loop = late.asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with _flights.lock:
             if self.is_done:
                 return self.value
             self._waiting.append((loop, future))
         try:
-            await asyncio.wait_for(future, timeout_s)
+            await late.asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             return None
         return self.value
