@@ -139,6 +139,30 @@ def test_it_takes_part_in_a_group(face):
     assert "good" in texts(inner.groupchat.agents[0].chat_messages[inner])
 
 
+def test_a_mind_may_have_members_with_minds_of_their_own(face):
+    deep = SocietyOfMindAgent("deep", managed(member("ann", ["a"]), member("bob", ["from below"])))
+    mind = SocietyOfMindAgent("mind", managed(deep, member("cid", ["heard it"])))
+    result = face.initiate_chat(user(), mind, message="go", max_turns=1, silent=True)
+    assert result.summary == "heard it"
+    assert texts(mind.chat_manager.groupchat.messages) == ["go", "from below", "heard it"]
+    usage = result.cost["usage_including_cached_inference"]["scripted"]
+    assert usage["completion_tokens"] == 5
+
+
+def test_a_cache_lent_to_the_chat_serves_the_group(face, tmp_path):
+    from autogen import Cache
+
+    with Cache.disk(cache_seed=1, cache_path_root=str(tmp_path / face.name)) as cache:
+        for _ in range(2):
+            ann, bob = member("ann", ["a plan"]), member("bob", ["result"])
+            mind = SocietyOfMindAgent("mind", managed(ann, bob))
+            result = face.initiate_chat(
+                user(), mind, message="go", max_turns=1, silent=True, cache=cache
+            )
+    assert result.summary == "result"
+    assert len(model_of(ann).requests) == 0
+
+
 def test_errors_of_the_group_are_raised(face):
     broken = member("ann", [RuntimeError("out of paper")])
     mind = SocietyOfMindAgent("mind", managed(broken, member("bob", [])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -130,6 +131,26 @@ def test_a_transform_that_changes_its_argument_does_not_change_the_history():
     messages = said("hello")
     assert texts(TransformMessages(transforms=[Wipe()])._transform_messages(messages)) == [""]
     assert texts(messages) == ["hello"]
+
+
+def test_a_text_made_by_a_function_is_transformed_too(face):
+    model = ScriptedModel(["fine"])
+    assistant = AssistantAgent("assistant", llm_config=model.config())
+    limit = MessageTokenLimiter(max_tokens_per_message=2)
+    TransformMessages(transforms=[limit], verbose=False).add_to_agent(assistant)
+    context = {"what no copy can be made of": threading.Lock()}
+    message = {"role": "user", "content": lambda context: "one ten old", "context": context}
+    assert face.generate_reply(assistant, [message]) == "fine"
+    assert model.requests[0]["messages"][-1]["content"].strip() == "one ten"
+
+
+def test_a_person_who_spoke_instead_of_the_tools_is_cut_last():
+    call_, answer = called("1"), answered("1", content="one ten old")
+    spoken = {**answer, "role": "user", "content": "stop it"}
+    limit = MessageTokenLimiter(max_tokens_per_message=3)
+    made = limit.apply_transform([call_, spoken])[1]
+    assert made["content"] == "stop it"
+    assert made["tool_responses"][0]["content"].strip() == "one"
 
 
 def test_verbose_tells_what_changed(capsys):

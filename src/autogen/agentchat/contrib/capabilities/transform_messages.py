@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....formatting_utils import colored
 from ....human.stream import IOStream
+from ....messages import filled
 from .agent_capability import AgentCapability
 from .transforms import MessageTransform
 
@@ -36,15 +37,24 @@ class TransformMessages(AgentCapability):
         )
 
     def _transform_messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        seen = copy.deepcopy(messages)
+        seen = [_own(message) for message in messages]
         first = seen[:1] if seen and seen[0].get("role") == "system" else []
         seen = seen[len(first) :]
         for transform in self._transforms:
             # A transform may change what it is given, and the log compares.
-            before = copy.deepcopy(seen) if self._verbose else seen
+            before = [_own(message) for message in seen] if self._verbose else seen
             seen = transform.apply_transform(seen)
             if self._verbose:
                 text, had_effect = transform.get_logs(before, seen)
                 if had_effect:
                     IOStream.get_default().print(colored(text, "yellow"))
         return [*first, *seen]
+
+
+def _own(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy of `message`, its text made where a function makes it.
+
+    The context is handed on as it is: it holds objects of the program, which need not be copyable.
+    """
+    message = filled(message)
+    return {k: v if k == "context" else copy.deepcopy(v) for k, v in message.items()}

@@ -66,14 +66,16 @@ def with_texts(message: Mapping[str, Any], change: Callable[[str], str]) -> dict
     """
     made = dict(message)
     responses = message.get("tool_responses")
+    is_joint = bool(responses) and message.get("role") == "tool"
+    # A person who spoke instead of the tools comes first: where room is short, theirs is kept.
+    if message.get("content") and not is_joint:
+        made["content"] = _changed(message["content"], change)
     if responses:
         made["tool_responses"] = [
             {**r, "content": _changed(r.get("content"), change)} for r in responses
         ]
-    if responses and message.get("role") == "tool":
+    if is_joint:
         made["content"] = "\n\n".join(str(r["content"]) for r in made["tool_responses"])
-    elif message.get("content"):
-        made["content"] = _changed(message["content"], change)
     return made
 
 
