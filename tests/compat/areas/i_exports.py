@@ -1,0 +1,15 @@
+"""Where names are imported from."""
+
+from ..rows import better, same
+
+TITLE = "Names"
+
+ROWS = [
+    same("names:top", "import autogen offers the names that 0.2 offers there."),
+    same("names:modules", "Classes and helpers stand in the 0.2 modules of agentchat."),
+    better(
+        "names:added",
+        "a_initiate_chats and LLMAgent are offered at the top too.",
+        why="they were only in submodules",
+    ),
+]
