@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.compat.requirements import requirement
 from tests.contrib.pictures import PNG, URI, locations
 
 from autogen.agentchat.contrib import img_utils
@@ -74,6 +75,7 @@ def no_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
 
 
+@requirement("pictures:pillow")
 @pytest.mark.usefixtures("no_pillow")
 def test_common_files_need_no_pillow(picture, tmp_path):
     assert get_image_data(picture, use_b64=False) == PNG
@@ -87,6 +89,7 @@ def test_decoding_says_what_it_needs(picture):
         get_pil_image(picture)
 
 
+@requirement("pictures:missing")
 def test_a_file_that_is_no_picture_is_refused(tmp_path):
     pytest.importorskip("PIL")
     secret = tmp_path / "secret.txt"
@@ -108,6 +111,7 @@ def test_who_asks_for_a_url_gets_its_picture(served):
     assert asked == ["/dot.png"]
 
 
+@requirement("pictures:url")
 def test_a_url_in_a_message_is_never_fetched(served):
     url, asked = served
     assert locations(gpt4v_formatter(f"see <img {url}/dot.png>")) == [f"{url}/dot.png"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 from tests.contrib.pictures import PNG, URI, locations
 
 from autogen import AssistantAgent, GroupChat, GroupChatManager, UserProxyAgent
@@ -28,6 +29,7 @@ def user(**options: Any) -> UserProxyAgent:
     return UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False, **options)
 
 
+@requirement("pictures:seen")
 def test_the_model_sees_pictures_of_files_and_urls(face, picture):
     model = ScriptedModel(["two pictures"])
     agent = MultimodalConversableAgent("agent", llm_config=model.config())
@@ -111,6 +113,7 @@ def test_a_picture_is_printed_as_such(capsys, picture):
 # -- VisionCapability ------------------------------------------------------------------------------
 
 
+@requirement("vision:model", "vision:cost")
 def test_a_model_describes_pictures_and_its_cost_counts(face, picture):
     seeing, model = ScriptedModel(["a red dot", "a cat"]), ScriptedModel(["thanks"])
     agent = AssistantAgent("agent", "Be brief.", llm_config=model.config())
@@ -128,6 +131,7 @@ def test_a_model_describes_pictures_and_its_cost_counts(face, picture):
     assert agent.system_message.startswith("Be brief.\n")
 
 
+@requirement("vision:function")
 def test_a_function_describes_pictures(face, picture):
     seen = []
 

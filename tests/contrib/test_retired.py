@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import AssistantAgent
 from autogen._retired import RETIRED
@@ -21,6 +22,7 @@ def imported(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+@requirement("retired:names")
 @pytest.mark.parametrize("path", RETIRED)
 def test_a_retired_name_imports_and_refuses_to_be_used(path):
     name = imported(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import ConversableAgent, GroupChat, GroupChatManager, UserProxyAgent
 from autogen.agentchat.contrib.society_of_mind_agent import SocietyOfMindAgent
@@ -37,6 +38,7 @@ def model_of(agent: ConversableAgent) -> ScriptedModel:
     return model
 
 
+@requirement("mind:answer", "mind:async")
 def test_the_group_talks_and_its_last_message_is_the_answer(face):
     ann, bob = member("ann", ["a plan"]), member("bob", ["the result TERMINATE"])
     mind = SocietyOfMindAgent("mind", managed(ann, bob))
@@ -50,6 +52,7 @@ def test_the_group_talks_and_its_last_message_is_the_answer(face):
     ]
 
 
+@requirement("mind:model")
 def test_a_model_prepares_the_response_and_is_told_the_talk(face):
     ann, bob = member("ann", ["a plan"]), member("bob", ["the result"])
     preparing = ScriptedModel(["It is 42."])
@@ -61,6 +64,7 @@ def test_a_model_prepares_the_response_and_is_told_the_talk(face):
     assert asked[-1]["content"] == SocietyOfMindAgent.DEFAULT_RESPONSE_PROMPT
 
 
+@requirement("mind:cost")
 def test_inner_costs_count_in_the_outer_chat(face):
     ann, bob = member("ann", ["a plan"]), member("bob", ["the result"])
     preparing = ScriptedModel(["done here"])
@@ -73,6 +77,7 @@ def test_inner_costs_count_in_the_outer_chat(face):
     assert preparing.requests[0]["messages"][-1]["content"] == "Answer in one word."
 
 
+@requirement("mind:anew", "mind:cost")
 def test_each_reply_starts_from_the_outer_conversation_alone(face):
     ann = member("ann", ["plan 1", "plan 2"])
     bob = member("bob", ["result 1", "result 2"])
@@ -92,6 +97,7 @@ def test_each_reply_starts_from_the_outer_conversation_alone(face):
     assert ann.get_total_usage()["scripted"]["completion_tokens"] == 4
 
 
+@requirement("mind:function")
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_function_prepares_the_response(face, is_async):
     def prepared(agent: Any, messages: list[dict[str, Any]]) -> str:
@@ -163,6 +169,7 @@ def test_a_cache_lent_to_the_chat_serves_the_group(face, tmp_path):
     assert len(model_of(ann).requests) == 0
 
 
+@requirement("mind:errors")
 def test_errors_of_the_group_are_raised(face):
     broken = member("ann", [RuntimeError("out of paper")])
     mind = SocietyOfMindAgent("mind", managed(broken, member("bob", [])))

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import AssistantAgent, ConversableAgent, GroupChat, GroupChatManager
 from autogen.agentchat.contrib.capabilities.agent_capability import AgentCapability
@@ -68,6 +69,7 @@ def assert_paired(messages: list[dict[str, Any]]) -> None:
 # -- added to an agent -----------------------------------------------------------------------------
 
 
+@requirement("transform:hook")
 def test_model_sees_transformed_messages_and_the_history_stays(face):
     model = ScriptedModel(["one", "two", "three"])
     assistant = AssistantAgent("assistant", "Be brief.", llm_config=model.config())
@@ -83,6 +85,7 @@ def test_model_sees_transformed_messages_and_the_history_stays(face):
     assert texts(assistant.chat_messages[user]) == texts(result.chat_history)
 
 
+@requirement("transform:pairs")
 def test_a_limiter_in_a_chat_with_tools_never_breaks_a_pair(face):
     script = ["thinking", call("look", what="a"), call("look", what="b"), "both seen\nTERMINATE"]
     model = ScriptedModel(script)
@@ -103,6 +106,7 @@ def test_a_limiter_in_a_chat_with_tools_never_breaks_a_pair(face):
     assert [m["role"] for m in model.requests[-1]["messages"]] == ["system", "assistant", "tool"]
 
 
+@requirement("transform:system")
 def test_system_message_is_kept_aside():
     class Shout:
         def apply_transform(self, messages: Any) -> Any:
@@ -118,6 +122,7 @@ def test_system_message_is_kept_aside():
     assert isinstance(Shout(), MessageTransform)
 
 
+@requirement("transform:copy")
 def test_a_transform_that_changes_its_argument_does_not_change_the_history():
     class Wipe:
         def apply_transform(self, messages: Any) -> Any:
@@ -153,6 +158,7 @@ def test_a_person_who_spoke_instead_of_the_tools_is_cut_last():
     assert made["tool_responses"][0]["content"].strip() == "one"
 
 
+@requirement("transform:verbose")
 def test_verbose_tells_what_changed(capsys):
     limit = MessageHistoryLimiter(max_messages=1)
     TransformMessages(transforms=[limit])._transform_messages(said("a", "b", "c"))
@@ -168,6 +174,7 @@ def test_no_messages_and_no_transforms_are_fine():
     assert TransformMessages(transforms=[limit])._transform_messages([]) == []
 
 
+@requirement("transform:selection")
 def test_selection_of_speakers_sees_transformed_messages(face):
     selecting = ScriptedModel(["bob", "ann"])
     members = [
@@ -195,6 +202,7 @@ def test_a_capability_must_say_how_it_is_added():
 # -- MessageHistoryLimiter -------------------------------------------------------------------------
 
 
+@requirement("transform:history")
 @pytest.mark.parametrize(
     "max_messages,keep_first,expected",
     [
@@ -211,6 +219,7 @@ def test_history_limiter_keeps_the_newest(max_messages, keep_first, expected):
     assert texts(limit.apply_transform(said(*"abcde"))) == list(expected)
 
 
+@requirement("transform:history:bad")
 def test_history_limiter_refuses_less_than_one_message():
     with pytest.raises(ValueError, match="at least 1"):
         MessageHistoryLimiter(max_messages=0)
@@ -232,6 +241,7 @@ def test_history_limiter_keeps_the_newest_pair_whole():
 # -- MessageTokenLimiter ---------------------------------------------------------------------------
 
 
+@requirement("transform:tokens")
 def test_token_limiter_cuts_each_message_first():
     limit = MessageTokenLimiter(max_tokens_per_message=3)
     made = limit.apply_transform(said("very very very very long", "short"))
@@ -241,6 +251,7 @@ def test_token_limiter_cuts_each_message_first():
     assert made[1]["content"] == "short"
 
 
+@requirement("transform:tokens")
 def test_token_limiter_keeps_the_newest_and_cuts_the_last_that_fits():
     limit = MessageTokenLimiter(max_tokens=5)
     made = limit.apply_transform(said("old", "one ten old four", "five ten seven"))
@@ -249,6 +260,7 @@ def test_token_limiter_keeps_the_newest_and_cuts_the_last_that_fits():
     assert len(made) == 2
 
 
+@requirement("transform:tokens:min")
 def test_token_limiter_leaves_small_conversations_alone():
     messages = said("one ten old four")
     limit = MessageTokenLimiter(max_tokens_per_message=1, min_tokens=10)
@@ -256,6 +268,7 @@ def test_token_limiter_leaves_small_conversations_alone():
     assert limit.get_logs(messages, messages) == ("No tokens were cut.", False)
 
 
+@requirement("transform:tokens:parts")
 def test_token_limiter_cuts_only_texts_of_content_parts():
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     messages = said([{"type": "text", "text": "one ten old"}, picture])
@@ -264,6 +277,7 @@ def test_token_limiter_cuts_only_texts_of_content_parts():
     assert made[0]["content"][1] == picture
 
 
+@requirement("transform:tokens:results")
 def test_token_limiter_cuts_every_result_of_a_joint_answer():
     messages = [called("1", "2"), answered("1", "2", content="one ten old four")]
     made = MessageTokenLimiter(max_tokens_per_message=20).apply_transform(messages)
@@ -276,6 +290,7 @@ def test_token_limiter_cuts_every_result_of_a_joint_answer():
     assert_paired(limited)
 
 
+@requirement("transform:tokens:filter")
 @pytest.mark.parametrize("exclude", [True, False])
 def test_token_limiter_filters_by_key(exclude):
     messages = [
@@ -289,6 +304,7 @@ def test_token_limiter_filters_by_key(exclude):
     assert whole == [exclude, not exclude]
 
 
+@requirement("transform:tokens:protected")
 def test_what_the_filter_protects_is_kept_and_counted():
     messages = [
         {"role": "user", "name": "task", "content": "one ten old"},
@@ -300,6 +316,7 @@ def test_what_the_filter_protects_is_kept_and_counted():
     assert [t.strip() for t in texts(made)[1:]] == ["d e"]
 
 
+@requirement("transform:tokens:bad")
 @pytest.mark.parametrize(
     "options,text",
     [
@@ -332,6 +349,7 @@ def test_a_long_text_is_cut_without_counting_all_of_it():
     assert len(made[0]["content"]) > 200
 
 
+@requirement("transform:pairs")
 @pytest.mark.parametrize("seed", range(40))
 def test_limiters_keep_pairs_in_any_conversation(seed):
     chance = random.Random(seed)
@@ -375,6 +393,7 @@ class Half:
         }
 
 
+@requirement("transform:compress")
 def test_compressor_shortens_texts_once():
     half = Half()
     assert isinstance(half, TextCompressor)
@@ -399,6 +418,7 @@ def test_compressor_minds_filter_and_minimum():
         TextMessageCompressor(Half(), min_tokens=-1)
 
 
+@requirement("transform:compress:lingua")
 def test_llmlingua_says_what_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "llmlingua", None)
     for make in (LLMLingua, TextMessageCompressor):
@@ -413,6 +433,7 @@ def named(content: Any, name: str = "ann", **more: Any) -> dict[str, Any]:
     return {"role": "user", "name": name, "content": content, **more}
 
 
+@requirement("transform:name")
 @pytest.mark.parametrize(
     "options,content,expected",
     [
@@ -441,6 +462,7 @@ def test_content_name_leaves_tool_results_and_nameless_messages_alone():
     assert TextMessageContentName().apply_transform(messages) == messages
 
 
+@requirement("transform:name:bad")
 @pytest.mark.parametrize("options", [{"position": "middle"}, {"format_string": "name:"}])
 def test_content_name_refuses_what_cannot_work(options):
     with pytest.raises(ValueError, match="must be"):
