@@ -124,6 +124,18 @@ class VectorDBFactory:
         Raises:
             UsageError: There is no store of that name here.
         """
+        name = VectorDBFactory.check(db_type)
+        if name == "chroma":
+            logger.info("vector_db='chroma' is served by the built-in store (SQLite and NumPy).")
+        return LocalVectorDB(**kwargs)
+
+    @staticmethod
+    def check(db_type: str) -> str:
+        """The name in small letters.
+
+        Raises:
+            UsageError: There is no store of that name here.
+        """
         name = db_type.lower()
         if name not in VectorDBFactory.PREDEFINED_VECTOR_DB:
             raise UsageError(
@@ -131,6 +143,4 @@ class VectorDBFactory:
                 "give an object of your own with the methods of VectorDB. Chroma and PostgreSQL "
                 "come in a later version."
             )
-        if name == "chroma":
-            logger.info("vector_db='chroma' is served by the built-in store (SQLite and NumPy).")
-        return LocalVectorDB(**kwargs)
+        return name
