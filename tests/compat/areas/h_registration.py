@@ -1,8 +1,8 @@
-"""Registering functions, and chats inside a reply."""
+"""Registering functions: telling models of them, and letting agents call them."""
 
 from ..rows import better, same
 
-TITLE = "Registering functions and nested chats"
+TITLE = "Registering functions"
 
 ROWS = [
     same("register:llm", "register_for_llm adds the schema and gives the function back."),
@@ -21,11 +21,4 @@ ROWS = [
     ),
     same("schema:shape", "The schema has the 0.2 shape, with defaults and descriptions."),
     same("schema:missing", "Parameters without annotation and default raise the 0.2 TypeError."),
-    same("nested:summary", "The reply is the summary of the last nested chat."),
-    same("nested:message", "The first chat without a message passes on the last one heard."),
-    same("nested:callable", "A function as message gets recipient, messages, sender, config."),
-    same("nested:empty", "Without any message left the reply is a final None."),
-    same("nested:own-reply", "A reply function of the user's runs the queue itself."),
-    same("nested:own-reply:wrong", "One that cannot be called raises ValueError."),
-    same("nested:async", "use_async wants chat ids, and is left out of sync chats."),
 ]
