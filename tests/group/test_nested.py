@@ -32,7 +32,7 @@ def first_heard(agent: Any, by: Any) -> Any:
     return agent.chat_messages[by][0]["content"]
 
 
-@requirement("nested:summary")
+@requirement("nested:last-summary")
 def test_the_reply_is_what_the_last_chat_came_to(face: Face) -> None:
     agent, one, two = plain("agent"), helper("one", "first"), helper("two", "second")
     agent.register_nested_chats(
@@ -228,7 +228,7 @@ def test_a_reply_function_that_is_none_is_refused() -> None:
         agent.register_nested_chats([entry(helper())], trigger="user", use_async=True)
 
 
-@requirement("nested:async")
+@requirement("nested:side-by-side")
 def test_chats_side_by_side_run_in_async_chats_only(face: Face) -> None:
     agent = plain("agent", default_auto_reply="alone")
     one, two = helper("one", "first"), helper("two", "second")
@@ -247,7 +247,7 @@ def test_chats_side_by_side_run_in_async_chats_only(face: Face) -> None:
         assert first_heard(two, agent) == "check\nContext: \nfirst"
 
 
-@requirement("nested:async")
+@requirement("nested:side-by-side")
 @pytest.mark.parametrize("use_async", [False, None])
 def test_chats_in_a_row_run_in_every_chat(face: Face, use_async: Any) -> None:
     agent = plain("agent")

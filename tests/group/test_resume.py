@@ -60,7 +60,7 @@ def test_a_resumed_chat_is_the_chat_that_was_never_stopped(face: Face, as_text: 
 def test_the_same_group_can_be_resumed_with_its_own_messages(face: Face) -> None:
     group, manager = group_of(*three(), max_round=3)
     face.initiate_chat(group.agents[0], manager, message="go", silent=True)
-    last, message = face.resume(manager, messages=list(group.messages), silent=True)
+    last, message = face.resume(manager, messages=group.messages, silent=True)
     face.initiate_chat(last, manager, message=message, clear_history=False, silent=True)
     assert said_by(group.messages) == ["a", "b", "c", "a", "b"]
     assert [len(x.chat_messages[manager]) for x in group.agents] == [5, 5, 5]

@@ -199,9 +199,8 @@ async def resume(
 ) -> tuple[Any, dict[str, Any]]:
     """Bring the group back to where `given` left off; (who spoke last, the last message)."""
     group = manager.groupchat
-    messages: Sequence[dict[str, Any]] = (
-        manager.messages_from_string(given) if isinstance(given, str) else given
-    )
+    # A copy: what is given may be the very list that the group has, which is emptied here.
+    messages = list(manager.messages_from_string(given) if isinstance(given, str) else given)
     if not messages:
         raise UsageError(
             "there are no messages to resume from; pass groupchat.messages of an earlier chat."

@@ -180,7 +180,7 @@ ROWS = [
         "Chats side by side have costs of their own.",
         why="costs were those of the agents' lives",
     ),
-    same("nested:summary", "The reply is the summary of the last nested chat."),
+    same("nested:last-summary", "The reply is the summary of the last nested chat."),
     same("nested:triggers", "Nested chats take every form of trigger."),
     same("nested:messages", "Messages come from the entry, a function, or what was received."),
     same("nested:sender", "An entry may have its own sender; entries are not changed."),
@@ -191,7 +191,10 @@ ROWS = [
     ),
     same("nested:own-function", "A function may make the reply, a coroutine one in async chats."),
     same("nested:refused", "Functions and entries that can't work raise ValueError."),
-    same("nested:async", "use_async=True runs side by side in async chats; else in a row in all."),
+    same(
+        "nested:side-by-side",
+        "use_async=True runs side by side in async chats; else in a row in all.",
+    ),
     better(
         "nested:endless",
         "A nested chat ends after 1000 messages.",
