@@ -22,6 +22,8 @@ class Interpreter:
         links: Symbolic links (path, target) through which it reaches itself.
         site_folders: Where its packages lie, in import order.
         venv: The virtual environment it belongs to, if any.
+        elsewhere: For one that is not on this machine: the options that tell uv about it.
+        present: For one that is not on this machine: name and version of its packages.
     """
 
     executable: str
@@ -29,6 +31,8 @@ class Interpreter:
     links: tuple[tuple[str, str], ...]
     site_folders: tuple[str, ...]
     venv: str | None
+    elsewhere: tuple[str, ...] = ()
+    present: tuple[tuple[str, str], ...] = ()
 
 
 @lru_cache(maxsize=1)

@@ -108,15 +108,20 @@ class Link:
     def __init__(self, process: subprocess.Popen[bytes]):
         assert process.stdin and process.stdout and process.stderr
         self.process = process
-        self.hello: dict[str, Any] = {}
-        self._inlet = process.stdout.fileno()
-        self._outlet = process.stdin.fileno()
         self._errors = process.stderr.fileno()
-        for fd in (self._inlet, self._outlet, self._errors):
+        os.set_blocking(self._errors, False)
+        # Processes inside may hold the pipes when the one that holds the wall up is gone.
+        self._speak_over(
+            process.stdout.fileno(), process.stdin.fileno(), life=os.pidfd_open(process.pid)
+        )
+
+    def _speak_over(self, inlet: int, outlet: int, *, life: int) -> None:
+        """Take these descriptors for the frames; `life` can be read when the runner is gone."""
+        self.hello: dict[str, Any] = {}
+        self._inlet, self._outlet, self._life = inlet, outlet, life
+        for fd in (inlet, outlet):
             os.set_blocking(fd, False)
         self._pending = bytearray()
-        # Processes inside may hold the pipes when the one that holds the wall up is gone.
-        self._life = os.pidfd_open(process.pid)
         self._inner = -1
         _links.add(self)
 
@@ -329,7 +334,7 @@ class Link:
                 waker.drain()
                 return None
             try:
-                data = os.read(self._inlet, 65536)
+                data = self._read()
             except BlockingIOError:
                 if any(fd == self._life for fd, _ in ready):
                     raise RunnerLost(f"it is gone{self._last_words()}") from None
@@ -337,6 +342,14 @@ class Link:
             if not data:
                 raise RunnerLost(f"it is gone{self._last_words()}")
             self._pending += data
+
+    def _read(self) -> bytes:
+        """What has arrived; empty at the end.
+
+        Raises:
+            BlockingIOError: Nothing has.
+        """
+        return os.read(self._inlet, 65536)
 
     def _take_frame(self) -> tuple[int, bytes] | None:
         if len(self._pending) < HEADER.size:

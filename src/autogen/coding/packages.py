@@ -217,7 +217,7 @@ class Layers:
 @lru_cache(maxsize=8)
 def installed_beside(interpreter: Interpreter) -> dict[str, str]:
     """Name and version of what the interpreter can import without a layer."""
-    found: dict[str, str] = {}
+    found: dict[str, str] = dict(interpreter.present)
     for distribution in importlib.metadata.distributions(path=list(interpreter.site_folders)):
         name = distribution.metadata["Name"]
         # An editable install points to a folder that no wall shows.
@@ -283,9 +283,11 @@ def _uv_install(
 ) -> str | None:
     """Install into `target`; None if that worked, else what uv said."""
     argv = [_uv(), "pip", "install", "--quiet", "--no-progress", "--color", "never"]
-    argv += ["--python", interpreter.executable, "--target", str(target)]
+    argv += [*(interpreter.elsewhere or ("--python", interpreter.executable))]
+    argv += ["--target", str(target)]
     # Wheels only: building from source would run a stranger's code on the host.
-    argv += ["--only-binary", ":all:", "--compile-bytecode", "--link-mode", "hardlink"]
+    argv += ["--only-binary", ":all:", "--link-mode", "hardlink"]
+    argv += [] if interpreter.elsewhere else ["--compile-bytecode"]
     argv += [
         "--requirements",
         str(lists / "wanted.txt"),

@@ -554,7 +554,7 @@ class Runner:
         for kind, value in (
             (resource.RLIMIT_DATA, memory),
             (resource.RLIMIT_FSIZE, self.limits["disk_bytes"]),
-            (resource.RLIMIT_NPROC, self.limits["processes"]),
+            (resource.RLIMIT_NPROC, self.limits.get("user_processes", self.limits["processes"])),
             (resource.RLIMIT_CORE, 0),
         ):
             _, hard = resource.getrlimit(kind)
