@@ -40,6 +40,15 @@ def test_one_shot(face: Face) -> None:
     assert model.requests[0]["messages"][1:] == given
 
 
+@requirement("reply:one-shot:no-limit")
+def test_one_shots_have_no_limit(face: Face) -> None:
+    bot = plain("bot", max_consecutive_auto_reply=1, default_auto_reply="again")
+    given = [{"content": "hi", "role": "user"}]
+    assert [face.generate_reply(bot, messages=given) for _ in range(3)] == ["again"] * 3
+    bot.update_max_consecutive_auto_reply(0)
+    assert face.generate_reply(bot, messages=given) is None
+
+
 @requirement("reply:nothing-given")
 def test_nothing_given(face: Face) -> None:
     with pytest.raises(AssertionError) as caught:

@@ -34,7 +34,7 @@ async def check_termination_and_human_reply(
         ends = await is_termination(agent, message)
         if ends or is_past:
             return _stop(agent, sender, "termination" if ends else "max_replies")
-        agent._consecutive_auto_reply_counter[sender] = n_replies + 1
+        _count(agent, sender)
         return False, None
     ends = await is_termination(agent, message)
     if mode == "ALWAYS" or ends or is_past:
@@ -46,8 +46,14 @@ async def check_termination_and_human_reply(
         if answer or limit == 0:
             agent._consecutive_auto_reply_counter[sender] = 0
             return True, _human_reply(answer, message)
-    agent._consecutive_auto_reply_counter[sender] += 1
+    _count(agent, sender)
     return False, None
+
+
+def _count(agent: Any, sender: Any) -> None:
+    # Without a sender there is no exchange that could go on for ever.
+    if sender is not None:
+        agent._consecutive_auto_reply_counter[sender] += 1
 
 
 def _stop(agent: Any, sender: Any, reason: str) -> tuple[bool, None]:

@@ -12,6 +12,11 @@ ROWS = [
     same("send:override", "send and receive can be overridden in either flavour, calling super."),
     same("send:private-overrides", "The private steps of receiving can be overridden too."),
     same("reply:one-shot", "generate_reply(messages) answers without a sender and keeps nothing."),
+    better(
+        "reply:one-shot:no-limit",
+        "Replies without a sender do not count towards the limit of replies.",
+        why="every 101st one-shot was None",
+    ),
     same("reply:nothing-given", "Neither messages nor sender raises the 0.2 AssertionError."),
     same("reply:default", "Where nothing answers, the reply is default_auto_reply."),
     same("reply:order", "Functions are asked from position 0; the first final answer counts."),
