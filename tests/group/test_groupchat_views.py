@@ -239,6 +239,28 @@ def test_calls_and_their_results_reach_everybody_in_pairs(face: Face, make: Any)
     assert json.loads(manager.messages_to_string(group.messages)) == group.messages
 
 
+@requirement("group:views:own-copy")
+@pytest.mark.parametrize("name", ["generate_reply", "generate_oai_reply", "a_generate_reply"])
+def test_what_a_member_changes_in_its_own_way_changes_for_it_alone(face: Face, name: str) -> None:
+    def sync(self: Any, messages: Any = None, sender: Any = None, *_: Any, **__: Any) -> Any:
+        messages[-1]["content"] = "secret"
+        return "from b" if name == "generate_reply" else (True, "from b")
+
+    async def async_(self: Any, messages: Any = None, sender: Any = None, **_: Any) -> Any:
+        messages[-1]["content"] = "secret"
+        return "from b"
+
+    own = type("Own", (ConversableAgent,), {name: async_ if name.startswith("a_") else sync})
+    a, b, c = plain("a"), own("b", human_input_mode="NEVER"), plain("c")
+    group, manager = group_of(a, b, c, max_round=2)
+    face.initiate_chat(a, manager, message="go", silent=True)
+    assert b.chat_messages[manager][0]["content"] == "secret"
+    for agent in (a, c):
+        assert agent.chat_messages[manager][0]["content"] == "go"
+        assert manager.chat_messages[agent][0]["content"] == "go"
+    assert [m["content"] for m in group.messages] == ["go", "from b"]
+
+
 @requirement("group:members:foreign")
 def test_an_object_that_only_has_the_methods_of_an_agent_takes_part(face: Face) -> None:
     a, stranger = plain("a", default_auto_reply="from a"), Foreign("x")

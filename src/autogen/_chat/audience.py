@@ -13,11 +13,14 @@ from typing import Any
 
 from .._kernel.faces import is_face
 from ..messages import History, Message
+from .reply import BUILT_IN
 from .state import Histories, record
 
 __all__ = ["Audience", "ManagerHistories"]
 
 _append = list.append
+#: What a member may do its own way with the messages it heard.
+_POINTS = ("receive", "generate_reply", *BUILT_IN)
 
 
 class ManagerHistories(Histories):
@@ -207,8 +210,8 @@ class Audience:
 
 
 def _hears_plainly(agent: Any) -> bool:
-    """Whether no method of the user's takes part when `agent` hears something."""
-    return _has_base_faces(agent, "receive") and all(
+    """Whether no method of the user's takes part when `agent` hears something or answers it."""
+    return all(_has_base_faces(agent, name) for name in _POINTS) and all(
         getattr(getattr(agent, name, None), "__plain__", False)
         for name in ("_append_oai_message", "_process_received_message", "_print_received_message")
     )

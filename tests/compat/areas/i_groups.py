@@ -12,6 +12,7 @@ ROWS = [
     ),
     same("group:views:many", "So it does with 64 members and 200 messages."),
     same("group:views:roles", "Members see their own lines as assistant, those of others as user."),
+    same("group:views:own-copy", "A member with methods of its own has copies of its own."),
     same("group:views:live", "Members, histories and lists may be changed while a group talks."),
     same("group:members:foreign", "Any object with the methods of an agent can be a member."),
     same("group:members:shared", "An agent may be in several groups."),
