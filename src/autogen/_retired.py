@@ -109,10 +109,6 @@ RETIRED: Final[Mapping[str, Reason]] = {
     f"{_CONTRIB}.qdrant_retrieve_user_proxy_agent.QdrantRetrieveUserProxyAgent": _QDRANT,
     f"{_CONTRIB}.qdrant_retrieve_user_proxy_agent.create_qdrant_from_dir": _QDRANT,
     f"{_CONTRIB}.qdrant_retrieve_user_proxy_agent.query_qdrant": _QDRANT,
-    f"{_CONTRIB}.text_analyzer_agent.TextAnalyzerAgent": Reason(
-        "It is one request to a model.",
-        "an AssistantAgent whose system message says what to look for, asked with generate_reply",
-    ),
     f"{_CONTRIB}.web_surfer.WebSurferAgent": _BROWSER,
     "autogen.browser_utils.AbstractMarkdownBrowser": _BROWSER,
     "autogen.browser_utils.AbstractMarkdownSearch": _BROWSER,
