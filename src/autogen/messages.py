@@ -40,7 +40,8 @@ STORED_KEYS = (
     "name",
     "context",
 )
-_NESTED_KEYS = ("tool_calls", "function_call", "tool_responses", "context")
+#: Keys of the wire whose values may be changed from inside.
+_NESTED_KEYS = ("tool_calls", "function_call", "tool_responses")
 
 
 class _Edits:
@@ -321,7 +322,7 @@ def _expanded(message: Mapping[str, Any]) -> list[Any]:
     if message.get("role") != "tool":
         parts.append(Message((k, v) for k, v in message.items() if k != "tool_responses"))
     if isinstance(message, Message):
-        message.parts = deepcopy(responses), parts
+        message.parts = _copied(responses), parts
     return parts
 
 
@@ -344,7 +345,7 @@ def encoded(
             return kept[1]
     made = encode(message)
     changeable = {
-        k: deepcopy(message[k])
+        k: _copied(message[k])
         for k in ("content", *_NESTED_KEYS)
         if k in message and not isinstance(message[k], str | None)
     }
@@ -387,7 +388,13 @@ def content_str(content: str | list[dict[str, Any]] | None) -> str:
 
 def plain(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A copy of `messages` as plain dicts that later changes to the originals do not reach."""
-    return [
-        {k: deepcopy(v) if isinstance(v, list | dict) else v for k, v in m.items()}
-        for m in messages
-    ]
+    return [_copied(m) for m in messages]
+
+
+def _copied(value: Any) -> Any:
+    """Dicts and lists copied all the way down; what they hold, which may be anything, is shared."""
+    if isinstance(value, Mapping):
+        return {k: _copied(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_copied(v) for v in value]
+    return value

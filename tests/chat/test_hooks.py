@@ -161,16 +161,32 @@ def test_a_last_message_hook_sees_parts_too(face: Face) -> None:
 
 
 @requirement("hook:one-flavour")
-def test_of_hooks_in_both_flavours_each_face_runs_its_own(face: Face) -> None:
+def test_of_a_hook_in_both_flavours_each_face_runs_its_own(face: Face) -> None:
+    def hook(sender: Any, message: Any, recipient: Any, silent: Any) -> str:
+        return f"{message} sync"
+
+    async def a_hook(sender: Any, message: Any, recipient: Any, silent: Any) -> str:
+        return f"{message} async"
+
     a, b = plain("a"), plain("b")
-    a.register_hook(SEND, lambda sender, message, recipient, silent: "sync")
-
-    async def hook(sender: Any, message: Any, recipient: Any, silent: Any) -> str:
-        return "async"
-
-    a.register_hook(f"a_{SEND}", hook)
+    a.register_hook(SEND, hook)
+    a.register_hook(f"a_{SEND}", a_hook)
     face.send(a, "x", b, request_reply=False, silent=True)
-    assert texts(b.chat_messages[a]) == ["async" if face.name == "async" else "sync"]
+    assert texts(b.chat_messages[a]) == ["x async" if face.name == "async" else "x sync"]
+
+
+def test_hooks_of_different_names_all_run_whatever_their_flavour(face: Face) -> None:
+    def first(sender: Any, message: Any, recipient: Any, silent: Any) -> str:
+        return f"{message} one"
+
+    async def second(sender: Any, message: Any, recipient: Any, silent: Any) -> str:
+        return f"{message} two"
+
+    a, b = plain("a"), plain("b")
+    a.register_hook(SEND, first)
+    a.register_hook(f"a_{SEND}", second)
+    face.send(a, "x", b, request_reply=False, silent=True)
+    assert texts(b.chat_messages[a]) == ["x one two"]
 
 
 @requirement("hook:history")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import Any
 
@@ -29,17 +29,32 @@ def is_misplaced(name: str, hook: Callable[..., Any]) -> bool:
 async def _registered(agent: Any, name: str) -> list[tuple[str, Callable[..., Any]]]:
     """The hooks at `name`, whichever flavour they were registered in.
 
-    Who registered both a sync and an async hook meant one for each face.
+    A hook that stands there in both flavours, as `x` and `a_x`, was meant once for each face.
     """
     lists: Mapping[str, list[Callable[..., Any]]] = agent.hook_lists
-    sync = [("sync", h) for h in lists.get(name, ()) if not is_misplaced(name, h)]
-    async_ = [("async", h) for h in lists.get(f"a_{name}", ()) if not is_misplaced(f"a_{name}", h)]
-    if sync and async_:
-        return sync if await Flavour() == "sync" else async_
-    return sync or async_
+    sync = [h for h in lists.get(name, ()) if not is_misplaced(name, h)]
+    async_ = [h for h in lists.get(f"a_{name}", ()) if not is_misplaced(f"a_{name}", h)]
+    twins = {_spelt(h) for h in sync} & {_spelt(h) for h in async_}
+    if twins:
+        one_of = sync if await Flavour() == "async" else async_
+        left_out = [h for h in one_of if _spelt(h) in twins]
+        sync = [h for h in sync if h not in left_out]
+        async_ = [h for h in async_ if h not in left_out]
+    return [("sync", h) for h in sync] + [("async", h) for h in async_]
 
 
-def _called(flavour: str, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Call[Any]:
+def _spelt(hook: Callable[..., Any]) -> tuple[Any, str]:
+    """What a hook and its twin have in common: whose it is, and its name without `a_`."""
+    name = getattr(hook, "__name__", repr(hook)).removeprefix("a_")
+    return id(getattr(hook, "__self__", None)), name
+
+
+def _called(flavour: str, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+    core = getattr(hook, "__core__", None)
+    if core is not None and hasattr(hook, "__self__"):
+        # A face of ours: its core needs no driver of its own.
+        awaited: Awaitable[Any] = core(hook.__self__, *args, **kwargs)
+        return awaited
     if flavour == "sync":
         return Call(hook, None, args, kwargs, "inline")
     return Call(None, hook, args, kwargs)
