@@ -148,3 +148,20 @@ def test_an_executor_that_fails_takes_the_chat_along(face: Face) -> None:
         face.initiate_chat(user, bot, message="go", silent=True)
     kept = caught.value.chat_result  # type: ignore[attr-defined]
     assert texts(kept.chat_history) == ["go", block("x")]
+
+
+@requirement("code:hooks")
+def test_the_older_names_run_code_too(face: Face) -> None:
+    agent = plain("a", code_execution_config={"work_dir": "x"})
+    with FakeExecutor(["one", (2, "two"), "three"]) as executor:
+        agent._legacy_executor = executor
+        assert face.run_code(agent, "print(1)", filename="a.py") == (0, "one", None)
+        blocks = [("", "print(2)"), ("sh", "never")]
+        assert face.execute_code_blocks(agent, blocks) == (2, "\ntwo")
+        _, text = face.generate_code_execution_reply(
+            agent, messages=heard(block("x")), sender=plain("b")
+        )
+    assert text == "exitcode: 0 (execution succeeded)\nCode output: \nthree"
+    assert executor.blocks[0].code == "# filename: a.py\nprint(1)"
+    assert executor.blocks[1].language == "python"
+    assert (agent.use_docker, plain("b").use_docker) == (None, None)

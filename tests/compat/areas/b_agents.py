@@ -39,5 +39,7 @@ ROWS = [
     same("agent:register-function", "register_function adds, overrides with a warning, removes."),
     same("agent:no-client", "Without a model there is no client, no usage and no cost."),
     same("agent:private-names", "The private names that subclasses touch are there."),
+    same("utils:chat-info", "consolidate_chat_info checks entries of chats."),
+    same("utils:tags", "parse_tags_from_content finds tags and their attributes."),
     same("agent:protocol", "Agents satisfy the Agent and LLMAgent protocols."),
 ]
