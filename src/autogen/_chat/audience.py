@@ -26,67 +26,64 @@ _POINTS = ("receive", "generate_reply", *BUILT_IN)
 class ManagerHistories(Histories):
     """A manager's histories; what passed through it is written into a list when that is read."""
 
-    __slots__ = ("_log", "_own", "_seen")
+    __slots__ = ("_by", "_log", "_own", "_said", "_seen")
 
     def __init__(self) -> None:
         super().__init__()
-        #: What the manager passed on, as it said it.
+        #: What the manager passed on, as it said it; who had said it, and as that one had said it.
         self._log: list[Message] = []
-        #: Partner to how much of the log its list has.
+        self._by: list[Any] = []
+        self._own: list[Message] = []
+        #: Member to how much of the log its list has.
         self._seen: dict[Any, int] = {}
-        #: Partner to what it said itself and is not written yet, with its place in the log.
-        self._own: dict[Any, list[tuple[int, Message]]] = {}
+        #: Member to what it said that is not passed on yet.
+        self._said: dict[Any, Message] = {}
 
     def follow(self, agents: list[Any]) -> None:
         """Have everything passed on from here reach the lists of these agents, and of no others."""
         self._write_all()
-        self._log.clear()
-        self._seen = {}
-        for agent in agents:
-            self[agent]  # every member has a list
-            self._seen[agent] = 0
+        for log in (self._log, self._by, self._own):
+            log.clear()
+        self._seen = dict.fromkeys(agents, 0)
 
     def pass_on(self, message: Message, speaker: Any, delivered: Iterable[Any] = ()) -> None:
         """Every list gets `message` but those of its speaker and of who gets a real delivery."""
-        at = len(self._log)
-        own = self._own.get(speaker)
-        if own and own[-1][0] == at:
-            # What it said stands in its list in place of what was passed on to the others.
-            own[-1] = (~at, own[-1][1])
-        else:
-            delivered = (*delivered, speaker)
+        own = self._said.pop(speaker, None)
         left_out = [agent for agent in delivered if agent in self._seen]
-        for agent in left_out:
+        if own is None:
+            own = message
+            if speaker in self._seen:
+                left_out.append(speaker)
+        for agent in (*left_out, *self._said):
             self[agent]  # written up to here
         self._log.append(message)
+        self._by.append(speaker)
+        self._own.append(own)
         for agent in left_out:
-            self._seen[agent] = at + 1
+            self._seen[agent] = len(self._log)
 
     def keep(self, partner: Any, message: Message) -> None:
-        if partner in self._seen:
-            self._own.setdefault(partner, []).append((len(self._log), message))
+        if partner in self._seen and partner not in self._said:
+            self._said[partner] = message
         else:
             super().keep(partner, message)
 
     def newest(self, partner: Any) -> dict[str, Any]:
-        own = self._own.get(partner)
-        return own[-1][1] if own else self[partner][-1]
+        said = self._said.get(partner)
+        return self[partner][-1] if said is None else said
 
     def __getitem__(self, partner: Any) -> list[dict[str, Any]]:
         history = dict.get(self, partner)
         if history is None:
             history = History()
             super().__setitem__(partner, history)
-        seen = self._seen.get(partner)
-        if seen is not None:
-            for at, said in self._own.pop(partner, ()):
-                replaces = at < 0
-                at = ~at if replaces else at
-                _extend(history, self._log[seen:at])
-                record(history, said)
-                seen = at + replaces
-            _extend(history, self._log[seen:])
+        if self._is_behind(partner):
+            for at in range(self._seen[partner], len(self._log)):
+                is_own = self._by[at] is partner
+                record(history, self._own[at] if is_own else self._log[at])
             self._seen[partner] = len(self._log)
+            if partner in self._said:
+                record(history, self._said.pop(partner))
         return history
 
     def __setitem__(self, partner: Any, history: list[dict[str, Any]]) -> None:
@@ -108,6 +105,11 @@ class ManagerHistories(Histories):
     def __len__(self) -> int:
         self._write_all()
         return super().__len__()
+
+    def keys(self) -> Any:
+        """Everybody there is a list of."""
+        self._write_all()
+        return super().keys()
 
     def get(self, partner: Any, default: Any = None) -> Any:
         """The list of `partner`, or `default`."""
@@ -138,18 +140,19 @@ class ManagerHistories(Histories):
     def clear(self) -> None:
         """Forget everything said; who is a member goes on to be one."""
         super().clear()
-        self._log.clear()
-        self._own.clear()
+        for log in (self._log, self._by, self._own):
+            log.clear()
+        self._said.clear()
         self._seen = dict.fromkeys(self._seen, 0)
 
     def _forget(self, partner: Any) -> None:
-        self._own.pop(partner, None)
+        self._said.pop(partner, None)
         if partner in self._seen:
             self._seen[partner] = len(self._log)
 
     def _is_behind(self, partner: Any) -> bool:
         n = len(self._log)
-        return partner in self._own or self._seen.get(partner, n) < n
+        return self._seen.get(partner, n) < n or partner in self._said
 
     def _write_all(self) -> None:
         for partner in self._seen:
@@ -157,15 +160,10 @@ class ManagerHistories(Histories):
                 self[partner]
 
 
-def _extend(history: list[dict[str, Any]], messages: list[Message]) -> None:
-    for message in messages:
-        record(history, message)
-
-
 class Audience:
     """The members of a group during one run."""
 
-    __slots__ = ("_is_plain_sender", "_known", "_manager", "_members", "_plain")
+    __slots__ = ("_is_plain_sender", "_known", "_manager", "_members", "_others", "_plain")
 
     def __init__(self, manager: Any, members: list[Any]):
         self._manager = manager
@@ -180,7 +178,9 @@ class Audience:
     def _meet(self) -> None:
         """Take note of who is a member now."""
         self._known = list(self._members)
-        self._plain = {agent for agent in self._known if _hears_plainly(agent)}
+        self._plain = [agent for agent in self._known if _hears_plainly(agent)]
+        plain = set(map(id, self._plain))
+        self._others = [agent for agent in self._known if id(agent) not in plain]
         if self._is_plain_sender:
             self._manager._oai_messages.follow(self._known)
 
@@ -190,13 +190,13 @@ class Audience:
             self._meet()
         if not self._is_plain_sender:
             return [agent for agent in self._members if agent is not speaker]
-        manager, plain = self._manager, self._plain
+        manager = self._manager
         is_text = "tool_responses" not in heard
-        delivered = []
-        for agent in self._members:
+        delivered = [agent for agent in self._others if agent is not speaker]
+        for agent in self._plain:
             if agent is speaker:
                 continue
-            if agent not in plain or agent._rows is not None or agent._hooks is not None:
+            if agent._rows is not None or agent._hooks is not None:
                 delivered.append(agent)
                 continue
             history = agent._oai_messages[manager]

@@ -157,7 +157,7 @@ def next_agent(group: Any, agent: Any, agents: Sequence[Any] | None) -> Any:
         UndefinedNextAgent: None of `agents` is in the group.
     """
     members = group.agents
-    at = next((i for i, one in enumerate(members) if one is agent or one == agent), -1)
+    at = members.index(agent) if agent in members else -1
     if agents is None or agents is members:
         if not members:
             raise UndefinedNextAgent()
