@@ -17,6 +17,7 @@ from .._chat.state import ChatResult, Histories
 from .._chat.termination import LAST_LINE, DefaultTermination
 from .._chat.wiring import RunOptions
 from .._kernel import late
+from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
 from ..config.llm import parse_llm_config
 from ..errors import UsageError, UsageTypeError
@@ -357,7 +358,7 @@ class ConversableAgent:
         self, message: Any, role: str, conversation_id: Any, is_sending: bool
     ) -> bool:
         """Keep a message of the conversation with `conversation_id`; whether it could be kept."""
-        speaker = self._name if is_sending else conversation_id.name
+        speaker = self.name if is_sending else conversation_id.name
         try:
             kept = stored(
                 message if isinstance(message, str) else message_dict(message),
@@ -870,7 +871,7 @@ class ConversableAgent:
 
     _initiate_chat, initiate_chat, a_initiate_chat = faces(_initiate_chat)
 
-    async def _initiate_chats(self, chat_queue: list[dict[str, Any]]) -> list[ChatResult]:
+    def initiate_chats(self, chat_queue: list[dict[str, Any]]) -> list[ChatResult]:
         """Chats of this agent one after the other, each hearing what the earlier ones came to.
 
         Args:
@@ -885,11 +886,9 @@ class ConversableAgent:
             AssertionError: An entry has no recipient.
         """
         queue = [{"sender": self, **entry} for entry in chat_queue]
-        results = await sequence.initiate_chats(queue)
+        results = drive_sync(sequence.initiate_chats(queue))
         self._finished_chats = results
         return results
-
-    _initiate_chats, initiate_chats, _ = faces(_initiate_chats)
 
     async def a_initiate_chats(self, chat_queue: list[dict[str, Any]]) -> dict[int, ChatResult]:
         """Chats side by side, each as soon as its prerequisites have ended; results by `chat_id`.
