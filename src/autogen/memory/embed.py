@@ -87,6 +87,8 @@ _PIECES_WEIGHT: Final = 1.0
 #: Words weigh by their letters up to this many: in most languages frequent words are short.
 #: Source: Zipf's law of abbreviation (G. K. Zipf, The Psychobiology of Language, 1935).
 _FULL_WEIGHT_LETTERS: Final = 6
+#: Thai, Chinese and Japanese write no blanks between words; their letters come after this one.
+_NO_BLANKS: Final = "\u0e00"
 
 
 class HashedNgrams:
@@ -141,15 +143,15 @@ class HashedNgrams:
 def _features(word: str) -> tuple[tuple[int, ...], float, float]:
     """Hashes of a word and of its pieces, and what the word and each piece weigh."""
     framed = f"<{word}>"
-    # Scripts that write no blanks between words: a run of letters is a sentence, and its pairs and
-    # threes of letters are the words.
-    sizes = (3, 4) if word.isascii() else (2, 3)
-    pieces = [framed[i : i + n] for n in sizes for i in range(len(framed) - n + 1)]
+    if max(word) >= _NO_BLANKS:
+        # A run of letters is a clause, and its pairs and threes of letters are the words: the run
+        # as a whole says nothing, and counts by its length.
+        pieces = [word[i : i + n] for n in (1, 2, 3) for i in range(len(word) - n + 1)]
+        weight, whole = (len(word) / 2) ** 0.5, 0.0
+    else:
+        pieces = [framed[i : i + n] for n in (3, 4) for i in range(len(framed) - n + 1)]
+        letters = len(word) if word.isalpha() else _FULL_WEIGHT_LETTERS
+        weight = whole = (min(letters, _FULL_WEIGHT_LETTERS) / _FULL_WEIGHT_LETTERS) ** 2
     pieces = [piece for piece in pieces if piece != framed]
-    letters = len(word) if word.isalpha() and word.isascii() else _FULL_WEIGHT_LETTERS
-    weight = (min(letters, _FULL_WEIGHT_LETTERS) / _FULL_WEIGHT_LETTERS) ** 2
-    if not word.isascii():
-        weight *= max(1.0, len(word) / 2) ** 0.5
-    hashes = tuple(zlib.crc32(piece.encode("utf-8")) for piece in (framed, *pieces))
-    piece_weight = weight * _PIECES_WEIGHT / max(1, len(pieces)) ** 0.5
-    return hashes, weight, piece_weight
+    hashes = tuple(zlib.crc32(piece.encode("utf-8", "replace")) for piece in (framed, *pieces))
+    return hashes, whole, weight * _PIECES_WEIGHT / max(1, len(pieces)) ** 0.5
