@@ -21,6 +21,8 @@ __all__ = ["Audience", "ManagerHistories"]
 _append = list.append
 #: What a member may do its own way with the messages it heard.
 _POINTS = ("receive", "generate_reply", *BUILT_IN)
+_STEPS = ("_append_oai_message", "_process_received_message", "_print_received_message")
+_OVERRIDABLE = {*_POINTS, *(f"a_{name}" for name in _POINTS), *_STEPS}
 
 
 class ManagerHistories(Histories):
@@ -178,9 +180,18 @@ class Audience:
     def _meet(self) -> None:
         """Take note of who is a member now."""
         self._known = list(self._members)
-        self._plain = [agent for agent in self._known if _hears_plainly(agent)]
-        plain = set(map(id, self._plain))
-        self._others = [agent for agent in self._known if id(agent) not in plain]
+        self._plain: list[Any] = []
+        self._others: list[Any] = []
+        kinds: dict[type, bool] = {}
+        for agent in self._known:
+            kind = type(agent)
+            if not _OVERRIDABLE.isdisjoint(getattr(agent, "__dict__", ())):
+                is_plain = _hears_plainly(agent)
+            elif kind in kinds:
+                is_plain = kinds[kind]
+            else:
+                is_plain = kinds[kind] = _hears_plainly(agent)
+            (self._plain if is_plain else self._others).append(agent)
         if self._is_plain_sender:
             self._manager._oai_messages.follow(self._known)
 
@@ -212,8 +223,7 @@ class Audience:
 def _hears_plainly(agent: Any) -> bool:
     """Whether no method of the user's takes part when `agent` hears something or answers it."""
     return all(_has_base_faces(agent, name) for name in _POINTS) and all(
-        getattr(getattr(agent, name, None), "__plain__", False)
-        for name in ("_append_oai_message", "_process_received_message", "_print_received_message")
+        getattr(getattr(agent, name, None), "__plain__", False) for name in _STEPS
     )
 
 
