@@ -121,8 +121,10 @@ def test_register_for_execution() -> None:
     assert agent.register_for_execution()(add) is add
     assert agent.function_map["add"]._origin is add  # type: ignore[attr-defined]
     assert agent.function_map["add"](1, 2) == "3"
+    # The same function again, for another caller, overrides nothing.
+    agent.register_for_execution()(add)
     with pytest.warns(UserWarning, match=r"Function 'add' is being overridden\."):
-        agent.register_for_execution()(add)
+        agent.register_for_execution(name="add")(lambda a, b: "other")
 
 
 @requirement("register:both")

@@ -41,7 +41,7 @@ def test_example_runs(
     with LoopbackLLM(model) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-of-this-test")
-        exec(compile(example, str(page), "exec"), {"__name__": "__main__"})
+        exec(compile(example, str(page), "exec", dont_inherit=True), {"__name__": "__main__"})
     _check_comments(example, capsys.readouterr().out)
 
 

@@ -43,6 +43,10 @@ def plain_method(method: F) -> F:
     return method
 
 
+def _origin(function: Callable[..., Any]) -> Any:
+    return getattr(function, "_origin", function)
+
+
 class ConversableAgent:
     """An agent that talks with others through a model, a person, code, tools or functions of yours.
 
@@ -677,7 +681,8 @@ class ConversableAgent:
                 if self._function_map.pop(name, None) is None:
                     warnings.warn(f"there is no function {name!r} to remove.", stacklevel=2)
                 continue
-            if name in self._function_map:
+            known = self._function_map.get(name)
+            if known is not None and _origin(known) is not _origin(function):
                 warnings.warn(f"Function '{name}' is being overridden.", UserWarning, stacklevel=2)
             self._function_map[name] = function
 

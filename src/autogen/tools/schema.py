@@ -325,9 +325,10 @@ def _schemas(
             adapters[name] = TypeAdapter(annotation)
             adapters[name].json_schema()
         except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+            reason = str(error).partition("\n")[0]
             raise UsageTypeError(
-                f"the type {type_name(annotation)} of the parameter {name!r} has no JSON schema; "
-                "use types that JSON can express, pydantic models or dataclasses."
+                f"the type {type_name(annotation)} of the parameter {name!r} has no JSON schema "
+                f"({reason}); use types that JSON can express, pydantic models or dataclasses."
             ) from error
     # One call for all, so that two models of the same name do not take each other's definition.
     made, shared = TypeAdapter.json_schemas(
