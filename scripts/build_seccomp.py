@@ -1,7 +1,8 @@
 """Build the seccomp filter of the sandbox: `python scripts/build_seccomp.py` (needs pyseccomp).
 
-Writes one file of raw BPF per architecture into `src/autogen/coding/data/`. The package ships those
-bytes and only ever reads them, so libseccomp is needed where this runs and nowhere else.
+Writes into `src/autogen/coding/data/` one file of raw BPF per architecture, and the same rules as
+the JSON profile that Docker takes. The package ships those files and only ever reads them, so
+libseccomp is needed where this runs and nowhere else.
 
 The filter allows by default and takes away what a program that computes, draws and installs
 packages does not need and what has opened ways out of containers before: kernel doors (bpf,
@@ -12,9 +13,11 @@ socket families beyond local and IP, raw sockets, terminal injection, and set-us
 from __future__ import annotations
 
 import errno
+import json
 import stat
 import sys
 from pathlib import Path
+from typing import Any, Protocol
 
 import pyseccomp as seccomp
 
@@ -60,23 +63,79 @@ MODE_ARGUMENT = {
 OPEN_ARGUMENTS = {"open": (1, 2), "openat": (2, 3)}
 O_CREAT = 0o100
 O_TMPFILE_BIT = 0o20000000
+# Where a condition looks, how it compares, with what: (position, "EQ", value) and so on, and for
+# "MASKED_EQ" the mask and the value.
+Condition = tuple[int, str, int] | tuple[int, str, int, int]
 
 
-def build(arch: seccomp.Arch) -> seccomp.SyscallFilter:
-    """The filter for one architecture."""
-    made = seccomp.SyscallFilter(seccomp.ALLOW)
-    if arch != seccomp.system_arch():
-        made.add_arch(arch)
-        made.remove_arch(seccomp.system_arch())
+class Filter(Protocol):
+    """Takes the rules one by one."""
 
-    def refuse(call: str, *conditions: seccomp.Arg, error: int = errno.EPERM) -> None:
+    def refuse(self, call: str, *conditions: Condition, error: int = errno.EPERM) -> None:
+        """Answer `call` with `error` where all conditions hold."""
+
+
+class Program:
+    """The filter of one architecture, as BPF."""
+
+    def __init__(self, arch: seccomp.Arch) -> None:
+        self.made = seccomp.SyscallFilter(seccomp.ALLOW)
+        if arch != seccomp.system_arch():
+            self.made.add_arch(arch)
+            self.made.remove_arch(seccomp.system_arch())
+
+    def refuse(self, call: str, *conditions: Condition, error: int = errno.EPERM) -> None:
+        """Add a rule that libseccomp and this kernel know."""
+        arguments = [
+            seccomp.Arg(position, getattr(seccomp, how), *values)
+            for position, how, *values in conditions
+        ]
         try:
-            made.add_rule(seccomp.ERRNO(error), call, *conditions)
+            self.made.add_rule(seccomp.ERRNO(error), call, *arguments)
         except (OSError, ValueError) as unknown:
             print(f"left out {call}: {unknown}", file=sys.stderr)
 
-    def masked(position: int, bits: int, wanted: int | None = None) -> seccomp.Arg:
-        return seccomp.Arg(position, seccomp.MASKED_EQ, bits, bits if wanted is None else wanted)
+
+class Profile:
+    """The filter as Docker takes it, for every architecture."""
+
+    def __init__(self) -> None:
+        self.rules: list[dict[str, Any]] = []
+
+    def refuse(self, call: str, *conditions: Condition, error: int = errno.EPERM) -> None:
+        """Add a rule, beside the last one where only the call differs."""
+        rule: dict[str, Any] = {
+            "names": [call],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": error,
+            "args": [
+                {
+                    "index": position,
+                    "value": values[0],
+                    "valueTwo": values[1] if len(values) > 1 else 0,
+                    "op": f"SCMP_CMP_{how}",
+                }
+                for position, how, *values in conditions
+            ],
+        }
+        last = self.rules[-1] if self.rules else {"names": []}
+        if {**last, "names": []} == {**rule, "names": []}:
+            last["names"].append(call)
+        else:
+            self.rules.append(rule)
+
+    def text(self) -> str:
+        """The file, one rule a line."""
+        rules = ",\n".join(json.dumps(rule) for rule in self.rules)
+        return f'{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [\n{rules}\n]}}\n'
+
+
+def build(made: Filter) -> None:
+    """Put every rule into `made`."""
+    refuse = made.refuse
+
+    def masked(position: int, bits: int, wanted: int | None = None) -> Condition:
+        return position, "MASKED_EQ", bits, bits if wanted is None else wanted
 
     for call in REFUSED:
         refuse(call)
@@ -88,17 +147,17 @@ def build(arch: seccomp.Arch) -> seccomp.SyscallFilter:
     for call in ("socket", "socketpair"):
         for family in range(AF_HIGHEST):
             if family not in (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK):
-                refuse(call, seccomp.Arg(0, seccomp.EQ, family), error=errno.EAFNOSUPPORT)
+                refuse(call, (0, "EQ", family), error=errno.EAFNOSUPPORT)
         # The kernel reads 32 bits of the family, the filter 64: a dirty upper half lands here.
-        refuse(call, seccomp.Arg(0, seccomp.GE, AF_HIGHEST), error=errno.EAFNOSUPPORT)
+        refuse(call, (0, "GE", AF_HIGHEST), error=errno.EAFNOSUPPORT)
         refuse(
             call,
-            seccomp.Arg(0, seccomp.EQ, AF_NETLINK),
-            seccomp.Arg(2, seccomp.NE, NETLINK_ROUTE),
+            (0, "EQ", AF_NETLINK),
+            (2, "NE", NETLINK_ROUTE),
             error=errno.EAFNOSUPPORT,
         )
         for family in (AF_INET, AF_INET6):
-            refuse(call, seccomp.Arg(0, seccomp.EQ, family), masked(1, SOCK_TYPE_MASK, SOCK_RAW))
+            refuse(call, (0, "EQ", family), masked(1, SOCK_TYPE_MASK, SOCK_RAW))
 
     for command in TERMINAL_INJECTION:
         refuse("ioctl", masked(1, 0xFFFFFFFF, command))
@@ -109,16 +168,22 @@ def build(arch: seccomp.Arch) -> seccomp.SyscallFilter:
         for call, (flags, mode) in OPEN_ARGUMENTS.items():
             refuse(call, masked(flags, O_CREAT), masked(mode, bit))
             refuse(call, masked(flags, O_TMPFILE_BIT), masked(mode, bit))
-    return made
 
 
 def main() -> None:
     DATA.mkdir(parents=True, exist_ok=True)
     for name, arch in ARCHITECTURES.items():
         path = DATA / f"seccomp-{name}.bpf"
+        program = Program(arch)
+        build(program)
         with path.open("wb") as file:
-            build(arch).export_bpf(file)
+            program.made.export_bpf(file)
         print(f"{path.name}: {path.stat().st_size} bytes")
+    profile = Profile()
+    build(profile)
+    path = DATA / "seccomp-docker.json"
+    path.write_text(profile.text(), encoding="utf-8")
+    print(f"{path.name}: {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

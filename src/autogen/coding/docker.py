@@ -1,0 +1,184 @@
+"""`DockerCommandLineCodeExecutor`: code blocks in a container of a Docker engine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._kernel.cancel import CancelToken
+from ..errors import RunCancelled, UsageError
+from .docker_container import LAYERS, WORKSPACE, ContainerPlan, start_container
+from .docker_engine import caller_ids, connect, find_image
+from .interpreter import Interpreter
+from .link import Link, Waker
+from .packages import Layer, Layers, layers_dir
+from .walled import WalledExecutor
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["DockerCommandLineCodeExecutor"]
+
+DEFAULT_IMAGE = "python:3-slim"
+
+
+class DockerCommandLineCodeExecutor(WalledExecutor):
+    """Runs code blocks in one warm container: they see the image, their work_dir, nothing else.
+
+    Nothing is asked of Docker at construction. The first block starts the container, which later
+    blocks share until `stop()`; each block is a process of its own there and is killed with
+    everything it started when it ends. The code runs as the caller (as the owner of the work_dir
+    where the caller is root), without capabilities or a network, on a read-only root with /tmp in
+    memory. A container goes away with the program that made it, even if that is killed.
+
+    Args:
+        image: What the container is made of; it has a `python3` of 3.9 or later. Pulled if it is
+            missing. Of several, the first that is there, else the first that can be pulled.
+        container_name: Default: a new one each time.
+        timeout: Seconds that one block may take; installing packages does not count.
+        work_dir: The one folder that the code can write to for good, at /workspace inside.
+        bind_dir: The work_dir as the engine names it, where it sees another file system than this
+            program, which runs in a container itself. Default: the work_dir.
+        auto_remove: Remove the container when it stops; False keeps it to be looked at.
+        stop_container: End the container with this object and this program; False leaves it running
+            until `stop()`.
+        execution_policies: Language to whether its blocks are run or only saved.
+        network: "public" and a list of host patterns let the code install packages and, for the
+            time being, reach nothing else; "none" refuses packages too; "host" shares the network
+            of the machine that the engine runs on.
+        packages: Requirements to install before the first block.
+        env: Variables the code sees, beside those of the image.
+        mounts: Further files and folders: host path to path inside (read-only), or to
+            `{"bind": path, "mode": "ro" | "rw"}`.
+        memory_mb: Memory for all processes of a block together.
+        processes: Processes and threads at a time.
+        disk_mb: Largest file, growth of the work_dir in one block, and room in /tmp and the home
+            folder together.
+
+    Raises:
+        UsageError: A value cannot be worked with.
+    """
+
+    wall_name = "container"
+
+    def __init__(
+        self,
+        image: str | Sequence[str] = DEFAULT_IMAGE,
+        container_name: str | None = None,
+        timeout: int = 60,
+        work_dir: str | os.PathLike[str] = ".",
+        bind_dir: str | os.PathLike[str] | None = None,
+        auto_remove: bool = True,
+        stop_container: bool = True,
+        execution_policies: dict[str, bool] | None = None,
+        *,
+        network: str | Sequence[str] = "public",
+        packages: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        mounts: Mapping[str, str | Mapping[str, str]] | None = None,
+        memory_mb: int = 2048,
+        processes: int = 256,
+        disk_mb: int = 1024,
+    ):
+        images = (image,) if isinstance(image, str) else tuple(image)
+        if not images or not all(images):
+            raise UsageError(f"image {image!r} names no image; use for example {DEFAULT_IMAGE!r}.")
+        super().__init__(
+            timeout=timeout,
+            work_dir=work_dir,
+            network=network,
+            packages=packages,
+            env=env,
+            mounts=mounts,
+            memory_mb=memory_mb,
+            processes=processes,
+            disk_mb=disk_mb,
+            execution_policies=execution_policies,
+        )
+        self.images = images
+        self.container_name = container_name
+        self._bind_dir = None if bind_dir is None else Path(bind_dir)
+        self.auto_remove = auto_remove
+        self.stop_container = stop_container
+        self._interpreter: Interpreter | None = None
+        self._layers: Layers | None = None
+        self._installed = not self.packages
+        if not stop_container:
+            self._finalizer.detach()
+
+    @property
+    def bind_dir(self) -> Path:
+        """The work_dir as the engine names it."""
+        return self._bind_dir or self._work_dir
+
+    def _unknown_language(self, language: str) -> str:
+        return f"Unsupported language {language}"
+
+    # -- the container -----------------------------------------------------------------------------
+
+    def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
+        client = connect()
+        try:
+            link = self._start_in(client, waker, token)
+            if not self._installed:
+                # Which packages fit is known only from inside.
+                self._install_wanted(token)
+                self._installed = True
+                link.kill()
+                if token.cancelled:
+                    raise RunCancelled()
+                link = self._start_in(client, waker, token)
+        except BaseException:
+            client.close()
+            raise
+        return link
+
+    def _start_in(self, client: DockerClient, waker: Waker, token: CancelToken) -> Link:
+        image = find_image(client, self.images, token)
+        config: dict[str, Any] = image.attrs.get("Config") or {}
+        work_dir = str(self._work_dir.resolve())
+        layer = self._layers.current if self._layers else None
+        plan = ContainerPlan(
+            image=str(image.id),
+            image_env=dict(line.partition("=")[::2] for line in config.get("Env") or ()),
+            name=self.container_name or f"autogen-code-exec-{secrets.token_hex(8)}",
+            work_dir=work_dir,
+            bind_dir=str(self._bind_dir) if self._bind_dir else work_dir,
+            layers_dir=None if self._bind_dir else str(layers_dir()),
+            layer=self._layer_inside(layer) if layer else None,
+            user=caller_ids(work_dir),
+            host_network=self.network == "host",
+            memory_mb=self.memory_mb,
+            processes=self.processes,
+            disk_mb=self.disk_mb,
+            env=self.env,
+            mounts=self.mounts,
+            auto_remove=self.auto_remove,
+            once=self.stop_container,
+        )
+        link, interpreter = start_container(client, plan, waker=waker)
+        if interpreter != self._interpreter:
+            # Another image under the same name: what was installed was for the old one.
+            self._interpreter, self._layers = interpreter, Layers(interpreter)
+        return link
+
+    def _folder_inside(self) -> str:
+        return WORKSPACE
+
+    # -- packages ----------------------------------------------------------------------------------
+
+    def _package_layers(self) -> Layers:
+        assert self._layers is not None
+        return self._layers
+
+    def _layer_inside(self, layer: Layer) -> str:
+        return f"{LAYERS}/{Path(layer.folder).name}"
+
+    def _answer(self, request: dict[str, Any], stop: Any) -> dict[str, Any]:
+        if self._bind_dir:
+            text = "Packages cannot be installed where bind_dir is set; put them into the image."
+            return {"exit": 1, "text": text}
+        return super()._answer(request, stop)

@@ -1,0 +1,173 @@
+"""The Docker engine and its images: reached through the `docker` SDK, or refused with what to do.
+
+The SDK is imported inside functions only: it is an extra, and slow to load.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._kernel.cancel import CancelToken
+from .._kernel.run import transient
+from ..errors import ExecutionError, NoWallError, RunCancelled
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.images import Image
+
+__all__ = ["connect", "engine_answers", "find_image", "troubles"]
+
+T = TypeVar("T")
+
+#: How long the engine may take to answer anything but a pull.
+ANSWER_S = 60
+
+WAYS_OUT = (
+    "Three ways out: start Docker (`systemctl start docker`, or point DOCKER_HOST to an engine; "
+    "`docker info` must answer); or leave Docker out and have code run in the sandbox, which needs "
+    "no daemon (use_docker unset, or SandboxCommandLineCodeExecutor; apt-get install bubblewrap); "
+    "or run code without a wall (use_docker=False, or LocalCommandLineCodeExecutor)."
+)
+
+
+def connect() -> DockerClient:
+    """A client of the engine that DOCKER_HOST names, else of this machine's.
+
+    Raises:
+        NoWallError: The SDK is missing, or no engine answers.
+    """
+    try:
+        import docker
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+    except ImportError:
+        raise NoWallError(
+            "Code in Docker needs the extra 'docker': pip install \"autogen-next[docker]\" (from a "
+            f'checkout: pip install -e ".[docker]"). {WAYS_OUT}'
+        ) from None
+    try:
+        client = docker.from_env(timeout=ANSWER_S)
+    except (DockerException, RequestException) as error:
+        raise NoWallError(
+            f"The Docker engine does not answer: {said(error)}. {WAYS_OUT}"
+        ) from error
+    try:
+        client.ping()
+    except (DockerException, RequestException) as error:
+        client.close()
+        raise NoWallError(
+            f"The Docker engine does not answer: {said(error)}. {WAYS_OUT}"
+        ) from error
+    return client
+
+
+def engine_answers() -> str | None:
+    """None if an engine answers, else why none does."""
+    try:
+        connect().close()
+    except NoWallError as error:
+        return str(error)
+    return None
+
+
+@contextmanager
+def troubles(doing: str) -> Iterator[None]:
+    """Turn what the SDK raises into an `ExecutionError` that says what was being done."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise ExecutionError(f"Docker could not {doing}: {said(error)}.") from error
+
+
+def said(error: Exception) -> str:
+    """The engine's own words, without what the SDK wraps around them."""
+    text = str(getattr(error, "explanation", None) or error)
+    return " ".join(text.split())[:600].rstrip(".")
+
+
+def find_image(client: DockerClient, names: Sequence[str], token: CancelToken) -> Image:
+    """The first of `names` that is here, else the first that can be pulled.
+
+    Raises:
+        ExecutionError: None is here and none could be pulled.
+        RunCancelled: The run was cancelled meanwhile.
+    """
+    from docker.errors import ImageNotFound
+
+    with troubles("look for its images"):
+        for name in names:
+            try:
+                return client.images.get(name)
+            except ImageNotFound:
+                continue
+    reasons = []
+    for name in names:
+        transient("progress", {"text": f"pulling the image {name} ..."})
+        if reason := pull(client, name, token):
+            reasons.append(f"{name!r}: {reason}")
+            continue
+        with troubles(f"find the image {name!r} that it pulled"):
+            return client.images.get(name)
+    raise ExecutionError(
+        f"The image is not on the Docker engine and could not be pulled ({'; '.join(reasons)}). "
+        f"Fetch it with `docker pull {names[0]}`, build it with `docker build -t {names[0]} .`, or "
+        "name one that `docker images` lists."
+    )
+
+
+def pull(client: DockerClient, name: str, token: CancelToken) -> str | None:
+    """Fetch an image; None if that worked, else why it did not."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    def work() -> str | None:
+        try:
+            for message in client.api.pull(name, stream=True, decode=True):
+                if "error" in message:
+                    return str(message["error"])
+        except (DockerException, RequestException) as error:
+            return said(error)
+        return None
+
+    return unless_cancelled(work, token)
+
+
+def unless_cancelled(work: Callable[[], T], token: CancelToken) -> T:
+    """What `work` gives; whoever cancels does not wait for it to finish.
+
+    Raises:
+        RunCancelled: The token fired first; `work` goes on unheard.
+    """
+    done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((work(), None))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            done.put((None, error))
+
+    with token.listen(lambda: done.put((None, RunCancelled()))):
+        threading.Thread(target=run, name="autogen-docker", daemon=True).start()
+        value, error = done.get()
+    if error is not None:
+        raise error
+    found: T = value
+    return found
+
+
+def caller_ids(work_dir: str) -> tuple[int, int]:
+    """User and group that code runs as, so that its files belong to the owner of the work_dir."""
+    if not hasattr(os, "geteuid"):
+        return 1000, 1000
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    state = os.stat(work_dir)
+    return state.st_uid, state.st_gid
