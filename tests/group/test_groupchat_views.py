@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -135,7 +136,14 @@ def test_histories_of_a_manager_read_in_any_way_are_complete(face: Face) -> None
         lambda h, members: list({**h}.values()),
         lambda h, members: [h.setdefault(m, []) for m in members],
         lambda h, members: [h.pop(m) for m in members],
+        lambda h, members: list(h.copy().values()),
+        lambda h, members: list(copy.copy(h).values()),
+        lambda h, members: [h[m] for m in h],
+        lambda h, members: [h[m] for m in h.keys()],  # noqa: SIM118 that is the test
     ]
+    assert repr(made()[0]).count("'content'") == 18
+    assert made()[0] != {}
+    assert len(made()[0]) == 3
     for read in readings:
         assert [len(history) for history in read(*made())] == [6, 6, 6]
 

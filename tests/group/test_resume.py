@@ -122,11 +122,15 @@ def test_the_word_that_ended_the_chat_can_be_taken_out(face: Face, remove: Any) 
 def test_a_last_message_that_would_end_the_chat_is_told(
     face: Face, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _, manager = group_of(*three())
+    rule = {"is_termination_msg": lambda message: "TERMINATE" in message["content"]}
     messages = [{"role": "user", "name": "b", "content": "done\nTERMINATE"}]
-    with caplog.at_level(logging.WARNING, "autogen"):
-        face.resume(manager, messages=messages, silent=True)
-    assert "remove_termination_string" in caplog.text
+    for options, is_end in (({}, False), (rule, True)):
+        group, manager = group_of(*three(), max_round=2, manager=options)
+        with caplog.at_level(logging.WARNING, "autogen"):
+            last, message = face.resume(manager, messages=messages, silent=True)
+        assert ("remove_termination_string" in caplog.text) is is_end
+        face.initiate_chat(last, manager, message=message, clear_history=False, silent=True)
+        assert len(group.messages) == 1 + (not is_end)
 
 
 @requirement("resume:refused")

@@ -113,6 +113,20 @@ class ManagerHistories(Histories):
         self._write_all()
         return super().keys()
 
+    def __eq__(self, other: object) -> bool:
+        self._write_all()
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        self._write_all()
+        return super().__repr__()
+
+    def copy(self) -> dict[Any, list[dict[str, Any]]]:
+        """The lists as they are, in a plain dict."""
+        return dict(self)
+
     def get(self, partner: Any, default: Any = None) -> Any:
         """The list of `partner`, or `default`."""
         return self[partner] if partner in self else default  # noqa: SIM401 this is `get`

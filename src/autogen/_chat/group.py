@@ -15,7 +15,7 @@ from ..messages import Message, stored
 from .audience import Audience
 from .send import deliver
 from .state import Chat, Histories, current_chat, record
-from .termination import is_termination
+from .termination import DefaultTermination, is_termination
 from .wiring import chat_opened, event, is_watched
 
 __all__ = ["clear_agents_history", "resume", "run_chat"]
@@ -213,7 +213,9 @@ async def resume(
     last = dict(messages[-1])
     last["content"] = _without_end(last.get("content"), remove_termination_string)
     group.messages.append(last)
-    if manager._is_termination_msg({**last, "content": last["content"] or ""}):
+    # By default the message that opens a chat never ends it, and this one opens the next.
+    has_own_rule = type(manager._is_termination_msg) is not DefaultTermination
+    if has_own_rule and await is_termination(manager, last):
         logger.warning(
             "The last message would end the chat at once; pass remove_termination_string to "
             "resume, or add a message that does not end it."
