@@ -33,6 +33,7 @@ __all__ = [
     "now",
     "on_cancel",
     "random_index",
+    "report",
     "running",
     "step",
     "transient",
@@ -81,6 +82,7 @@ class Run:
 
     __slots__ = (
         "_events",
+        "_reports",
         "_steps",
         "cancel",
         "id",
@@ -111,6 +113,7 @@ class Run:
         self.scope = scope
         self._steps = 0
         self._events = 0
+        self._reports = 0
 
     def branch(self, name: str, *, scope: Any = None) -> Run:
         """A branch of this run whose positions start with `name`."""
@@ -133,6 +136,14 @@ class Run:
         """A key for the next stored event of this branch; a replay gives the same again."""
         self._events += 1
         return f"{self.path}e{self._events}"
+
+    def aside(self) -> Run:
+        """A branch for one event that a leaf reports.
+
+        A replay does not run the leaf again, so its events leave the numbers of this branch alone.
+        """
+        self._reports += 1
+        return self.branch(f"{self._steps}.{self._events}r{self._reports}")
 
     @staticmethod
     def wall_time() -> float:
@@ -204,14 +215,15 @@ def transient(type: str, data: dict[str, Any]) -> None:
     The event reaches the sinks in the thread that drives the run.
     """
     run = _current.get()
-    if run is None or run.make_event is None:
-        return
-    event = run.make_event(run, type, data)
-    outlet = _outlet.get()
-    if outlet is None:
-        run.deliver(event)
-    else:
-        outlet(event)
+    if run is not None and run.make_event is not None:
+        deliver(run, run.make_event(run, type, data))
+
+
+def report(type: str, data: dict[str, Any]) -> None:
+    """Report from a leaf something that is kept (a host that code reached). Any thread."""
+    run = _current.get()
+    if run is not None and run.make_event is not None:
+        deliver(run, run.make_event(run.aside(), type, data))
 
 
 @contextmanager

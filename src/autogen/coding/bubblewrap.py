@@ -13,6 +13,7 @@ import os
 import platform
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoWallError
+from .egress import Egress
+from .gate import PORT, Gate
 from .interpreter import Interpreter, is_inside, running_interpreter
 from .link import Link, RunnerLost, Waker
 from .spawn import spawn
@@ -76,6 +79,7 @@ class Plan:
         work_dir: Absolute and real; writable, at its own place inside.
         layers_dir: Where packages are installed, read-only inside; it exists.
         layer: The layer to begin with.
+        egress: What may be reached through the proxy of the host; None for nothing.
     """
 
     work_dir: str
@@ -87,6 +91,7 @@ class Plan:
     disk_mb: int
     env: dict[str, str]
     mounts: tuple[Mount, ...] = ()
+    egress: Egress | None = None
     interpreter: Interpreter = field(default_factory=running_interpreter)
 
 
@@ -225,6 +230,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         drop += ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     filter_fd = _seccomp_fd()
     info, info_writer = os.pipe()
+    door, inner_door = socket.socketpair()
     try:
         argv += [bwrap, *_isolation(variant, plan), "--seccomp", str(filter_fd)]
         argv += ["--info-fd", str(info_writer)]
@@ -234,7 +240,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(filter_fd, info_writer),
+            pass_fds=(filter_fd, info_writer, inner_door.fileno()),
             env=_outer_environment(),
             cwd="/",
             bufsize=0,
@@ -243,13 +249,18 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         )
     except BaseException:
         os.close(info)
+        door.close()
         raise
     finally:
         os.close(filter_fd)
         os.close(info_writer)
+        inner_number = inner_door.fileno()
+        inner_door.close()
     link = Link(process)
     try:
-        link.start(_setup(plan), timeout_s=START_S, waker=waker)
+        link.start(_setup(plan, inner_number), timeout_s=START_S, waker=waker)
+        if plan.egress:
+            link.gate = Gate(_take_listener(door), plan.egress)
         _hold_inner(link, info)
     except BaseException:
         _hold_inner(link, info)
@@ -257,7 +268,20 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         raise
     finally:
         os.close(info)
+        door.close()
     return link, owner
+
+
+def _take_listener(door: socket.socket) -> socket.socket:
+    """The listening socket that the runner passed out before it said that it is ready."""
+    door.setblocking(False)
+    try:
+        _, fds, _, _ = socket.recv_fds(door, 16, 1)
+    except OSError as error:
+        raise RunnerLost(f"it passed no socket out: {error}") from None
+    if len(fds) != 1:
+        raise RunnerLost("it passed no socket out")
+    return socket.socket(fileno=fds[0])
 
 
 def _hold_inner(link: Link, info: int) -> None:
@@ -370,7 +394,7 @@ def _mounts(plan: Plan) -> Iterable[Mount]:
 # ------------------------------------------------------------------------
 
 
-def _setup(plan: Plan) -> dict[str, Any]:
+def _setup(plan: Plan, door: int) -> dict[str, Any]:
     source = Path(__file__).with_name("pip_shim.py").read_text(encoding="utf-8")
     program = plan.interpreter.executable
     command = '#!/bin/sh\nexec {} -m {} "$@"\n'
@@ -396,6 +420,7 @@ def _setup(plan: Plan) -> dict[str, Any]:
         "PYTHONPATH": f"{INSIDE}/lib:{LAYER}",
         "PYTHONUNBUFFERED": "1",
         "USER": "sandbox",
+        **(proxy_variables(plan.egress) if plan.egress else {}),
         **plan.env,
     }
     return {
@@ -407,12 +432,22 @@ def _setup(plan: Plan) -> dict[str, Any]:
         "files": files,
         "links": {f"{INSIDE}/bin/{name}": program for name in ("python", "python3")},
         "home": f"{INSIDE}/home",
+        "gate": {"fd": door, "port": PORT} if plan.egress else None,
         "socket": f"{INSIDE}/ask",
         "path_first": [f"{INSIDE}/lib", LAYER],
         "path_last": list(plan.interpreter.site_folders),
         "env": env,
         "layer": plan.layer,
     }
+
+
+def proxy_variables(egress: Egress) -> dict[str, str]:
+    """What makes programs inside take the way out, in both cases of letters."""
+    here = f"http://127.0.0.1:{PORT}"
+    named = {"http_proxy": here, "https_proxy": here, "all_proxy": here}
+    named["no_proxy"] = egress.bypass()
+    both = {spelling: value for name, value in named.items() for spelling in (name, name.upper())}
+    return {**both, "NODE_USE_ENV_PROXY": "1"}
 
 
 # -- the canary -----------------------------------------------------------------------------------

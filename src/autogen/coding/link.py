@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .gate import Contact, Gate
 from .output import KEEP_BYTES
 
 __all__ = ["Link", "Outcome", "RunnerLost", "Waker"]
@@ -103,7 +104,13 @@ class Waker:
 
 
 class Link:
-    """Talks to one runner over the pipes of one process."""
+    """Talks to one runner over the pipes of one process.
+
+    Attributes:
+        hello: What the runner said about itself.
+        gate: The way out of its wall, if it has one; ends with the link.
+        on_contact: Told in the calling thread of each host that a block reached or was refused.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]):
         assert process.stdin and process.stdout and process.stderr
@@ -118,6 +125,8 @@ class Link:
     def _speak_over(self, inlet: int, outlet: int, *, life: int) -> None:
         """Take these descriptors for the frames; `life` can be read when the runner is gone."""
         self.hello: dict[str, Any] = {}
+        self.gate: Gate | None = None
+        self.on_contact: Callable[[Contact], None] = lambda contact: None
         self._inlet, self._outlet, self._life = inlet, outlet, life
         for fd in (inlet, outlet):
             os.set_blocking(fd, False)
@@ -152,6 +161,8 @@ class Link:
     def kill(self) -> None:
         """End the runner and with it everything inside its wall."""
         process = self.process
+        if self.gate:
+            self.gate.close()
         if self._inner >= 0:
             try:
                 signal.pidfd_send_signal(self._inner, signal.SIGKILL)
@@ -179,6 +190,9 @@ class Link:
     def abandon(self) -> None:
         """Let go of a runner that belongs to the parent process, after a fork."""
         self._close()
+        if self.gate:
+            self.gate.abandon()
+            self.gate = None
         # Popen must neither wait for nor warn about a process that is not this one's child.
         self.process.returncode = 0
 
@@ -220,6 +234,8 @@ class Link:
             RunnerLost: The runner is gone or not to be trusted any more.
         """
         errands = _Errands(ask, on_ask, waker)
+        if self.gate:
+            self.gate.begin(waker.wake)
         try:
             limits = {"timeout_s": timeout_s, "pause_s": MOST_PAUSE_S, "keep_bytes": KEEP_BYTES}
             self._send(RUN, {**job, **limits})
@@ -231,6 +247,10 @@ class Link:
             raise
         finally:
             errands.stop()
+
+    def _tell_contacts(self) -> None:
+        for contact in self.gate.contacts() if self.gate else ():
+            self.on_contact(contact)
 
     def _attend(
         self,
@@ -259,6 +279,7 @@ class Link:
             frame = self._next_frame(deadline_s, waker)
             for answer in errands.done():
                 self._send(ANSWER, answer)
+            self._tell_contacts()
             if frame is None:
                 continue
             kind, body = frame

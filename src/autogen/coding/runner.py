@@ -274,6 +274,8 @@ class Runner:
             os.symlink(target, path)
         os.makedirs(setup["home"], exist_ok=True)
         self.write_passwd(os.path.dirname(setup["home"]), setup["home"])
+        if setup.get("gate"):
+            self.pass_listener_out(**setup["gate"])
         if setup.get("socket"):
             self.asks = socket.socket(socket.AF_UNIX)
             self.asks.bind(setup["socket"])
@@ -295,6 +297,15 @@ class Runner:
             executable=sys.executable,
         )
         self.stand_by()
+
+    def pass_listener_out(self, fd: int, port: int) -> None:
+        """Open the socket that the host serves as the way out, and keep no hold on it."""
+        address = ("127.0.0.1", port)
+        with (
+            socket.socket(fileno=fd) as host,
+            socket.create_server(address, backlog=128) as way_out,
+        ):
+            socket.send_fds(host, [b"gate"], [way_out.fileno()])
 
     def write_passwd(self, folder: str, home: str) -> None:
         """Give the id that this wall runs under a name; /etc links here."""

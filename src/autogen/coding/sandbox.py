@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Any, Literal
 
 from .._kernel.cancel import CancelToken
-from .._kernel.run import transient
+from .._kernel.run import report, transient
 from ..errors import ExecutionError, NoWallError, PackageError, RunCancelled, UsageError
 from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
 from .bubblewrap import Mount, Plan, start_wall
 from .commandline import CommandLineExecutor, Ran
+from .egress import Egress
+from .gate import Contact
 from .languages import command_for
 from .link import Link, Outcome, RunnerLost, Waker
 from .output import Decoder, clean_text, exit_status
@@ -42,9 +44,11 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
     Args:
         timeout: Seconds that one block may take; installing packages does not count.
         work_dir: The one folder that the code can write to for good, at the same path inside.
-        network: "public" and a list of host patterns let the code install packages and, for the
-            time being, reach nothing else; "none" refuses packages too; "host" shares the network
-            of this machine.
+        network: What the code can reach, over HTTP and HTTPS through a proxy of this program:
+            "public" hosts, "none", or a list such as `["api.example.com", "*.example.org",
+            "example.com:8443", "127.0.0.1:8000"]`, where an address that is not public has to be
+            named itself. "host" shares the network of this machine instead. Packages can be
+            installed unless it is "none".
         packages: Requirements to install before the first block.
         env: Variables the code sees. Nothing else of this program's environment is handed in.
         mounts: Further files and folders: host path to path inside (read-only), or to
@@ -75,10 +79,6 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
     ):
         if wall not in ("auto", "bubblewrap", "landlock"):
             raise UsageError(f"wall {wall!r} is not known; use 'auto', 'bubblewrap' or 'landlock'.")
-        if isinstance(network, str) and network not in ("public", "none", "host"):
-            raise UsageError(
-                f"network {network!r} is not known; use 'public', 'none', 'host' or a list."
-            )
         for name, value, least in (
             ("memory_mb", memory_mb, 64),
             ("processes", processes, 4),
@@ -89,6 +89,7 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
         super().__init__(timeout=timeout, work_dir=work_dir, execution_policies=execution_policies)
         _refuse_home(self._work_dir)
         self.network = network if isinstance(network, str) else tuple(network)
+        self._egress = _egress(self.network)
         self.packages = tuple(packages or ())
         self.env = {str(name): str(value) for name, value in (env or {}).items()}
         self.mounts = _parse_mounts(mounts or {})
@@ -214,6 +215,7 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
                     raise RunCancelled() from None
                 trouble = error
                 continue
+            link.on_contact = _report
             self._held.take(link, folder)
             return link
         raise ExecutionError(f"The sandbox did not start: {trouble}.")
@@ -233,6 +235,7 @@ class SandboxCommandLineCodeExecutor(CommandLineExecutor):
             disk_mb=self.disk_mb,
             env=self.env,
             mounts=self.mounts,
+            egress=self._egress,
         )
 
     # -- packages ----------------------------------------------------------------------------------
@@ -292,6 +295,25 @@ class _Held:
         link, self.link = self.link, None
         if link is not None:
             link.abandon()
+
+
+def _egress(network: str | tuple[str, ...]) -> Egress | None:
+    """What the proxy lets through; None where there is no proxy."""
+    if not isinstance(network, str):
+        return Egress(network)
+    if network not in ("public", "none", "host"):
+        raise UsageError(
+            f"network {network!r} is not known; use 'public', 'none', 'host' or a list of hosts."
+        )
+    return Egress() if network == "public" else None
+
+
+def _report(contact: Contact) -> None:
+    where = {"host": contact.host, "port": contact.port}
+    if contact.reason is None:
+        report("egress.allowed", where)
+    else:
+        report("egress.refused", {**where, "reason": contact.reason})
 
 
 def _texts(value: Any) -> list[str]:

@@ -1,0 +1,470 @@
+"""The way out of a wall: an HTTP and CONNECT proxy on the host, on a socket from inside.
+
+The runner opens the listening socket in the network of its wall and passes it out before any code
+runs, so that code can neither close nor replace it. Each wall has a gate of its own, served by one
+daemon thread; every client is hostile. A connection carries one request: nothing that follows it
+could slip past the judgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import queue
+import re
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from .egress import Destination, Egress, Refusal, parse_destination
+
+__all__ = ["PORT", "Contact", "Gate"]
+
+#: Where the gate listens inside, on 127.0.0.1.
+PORT = 3128
+
+MOST_CONNECTIONS = 64
+MOST_CONTACTS = 200
+MOST_ADDRESSES = 4
+HEAD_BYTES = 32 * 1024
+HEAD_S = 15.0
+RESOLVE_S = 10.0
+CONNECT_S = 10.0
+LINGER_S = 2.0
+ACCEPT_PAUSE_S = 0.05
+IDLE_S = 600.0
+CHUNK_BYTES = 64 * 1024
+
+REQUEST_LINE = re.compile(rb"([A-Z]{3,16}) ([\x21-\x7e]{1,8192}) HTTP/1\.[01]")
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})( [\t\x20-\x7e\x80-\xff]*)?")
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+URL = re.compile(r"http://([^/?#]*)([/?][\x21\x22\x24-\x7e]*)?", re.IGNORECASE | re.ASCII)
+MOST_FIELDS = 200
+#: Fields between two neighbours; they are not passed on. Source: RFC 9110, section 7.6.1.
+HOP = frozenset(
+    {
+        *(b"connection", b"host", b"keep-alive", b"proxy-authenticate", b"proxy-authorization"),
+        *(b"proxy-connection", b"te", b"trailer", b"upgrade"),
+    }
+)
+
+Fields = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A host that code reached or wanted to; `reason` says why it was refused, None if not."""
+
+    host: str
+    port: int
+    reason: str | None
+
+
+class Gate:
+    """Serves one listening socket until it is closed.
+
+    Args:
+        listener: Taken over.
+        egress: What may be reached.
+    """
+
+    def __init__(self, listener: socket.socket, egress: Egress):
+        self._listener = listener
+        self._egress = egress
+        self._contacts: queue.SimpleQueue[Contact] = queue.SimpleQueue()
+        self._seen: set[Contact] = set()
+        self._wake: Callable[[], None] = lambda: None
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        listener.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="autogen-gate", daemon=True)
+        self._thread.start()
+
+    # -- for the thread that runs blocks -----------------------------------------------------------
+
+    def begin(self, wake: Callable[[], None]) -> None:
+        """A block begins: its contacts are reported anew, and `wake` is called at each."""
+        self.contacts()
+        self._wake, self._seen = wake, set()
+
+    def contacts(self) -> list[Contact]:
+        """The contacts since the last call, each host, port and reason once per block."""
+        found = []
+        while not self._contacts.empty():
+            found.append(self._contacts.get())
+        return found
+
+    def close(self) -> None:
+        """End every connection and the thread."""
+        self._wake = lambda: None
+        try:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        except RuntimeError:
+            return
+        # The garbage collector may end an executor in any thread, this one too.
+        if threading.current_thread() is not self._thread:
+            self._thread.join(5.0)
+
+    def abandon(self) -> None:
+        """In a forked process, where the thread is not: let go of the socket alone."""
+        self._listener.close()
+        _left_to_parent.append(self._loop)
+
+    # -- the thread --------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._listener.close()
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        accepting = asyncio.ensure_future(self._accept())
+        try:
+            await self._stop.wait()
+        finally:
+            accepting.cancel()
+            await asyncio.wait({accepting})
+            # Transports that were aborted close their sockets in the next round.
+            await asyncio.sleep(0)
+
+    async def _accept(self) -> None:
+        # Room is made before a connection is taken: code could use up the descriptors of the host.
+        room = asyncio.Semaphore(MOST_CONNECTIONS)
+        async with asyncio.TaskGroup() as connections:
+            while True:
+                await room.acquire()
+                try:
+                    client, _ = await self._loop.sock_accept(self._listener)
+                except OSError:
+                    # The client is gone again, or descriptors are short for a moment.
+                    room.release()
+                    await asyncio.sleep(ACCEPT_PAUSE_S)
+                    continue
+                task = connections.create_task(self._attend(client))
+                task.add_done_callback(lambda done: room.release())
+
+    async def _attend(self, client: socket.socket) -> None:
+        """Serve one connection; whatever goes wrong in it ends it and nothing else."""
+        try:
+            reader, writer = await asyncio.open_connection(sock=client, limit=HEAD_BYTES)
+        except OSError:
+            client.close()
+            return
+        try:
+            try:
+                await self._answer(reader, writer)
+            except Refusal as refusal:
+                await _refuse(reader, writer, refusal)
+            writer.close()
+            async with asyncio.timeout(LINGER_S):
+                await writer.wait_closed()
+        except Exception:  # noqa: BLE001 - a hostile client ends its own connection and no other
+            return
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method, target, fields = await _read_request(reader)
+        if method == b"CONNECT":
+            async with self._dialled(parse_destination(target)) as (inlet, outlet):
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await _both(_pump(reader, outlet), _pump(inlet, writer))
+            return
+        url = URL.fullmatch(target)
+        if url is None:
+            raise Refusal("only http:// addresses and CONNECT are served here", status=400)
+        send_body = _body_of(fields)
+        destination = parse_destination(url[1], usual_port=80)
+        path = url[2] or "/"
+        head = [f"{method.decode()} {'' if path[0] == '/' else '/'}{path} HTTP/1.1".encode()]
+        head += [b"Host: " + _host_field(destination), b"Connection: close"]
+        head += [b"%b: %b" % field for field in _end_to_end(fields)]
+        async with self._dialled(destination) as (inlet, outlet):
+            outlet.write(b"\r\n".join([*head, b"", b""]))
+            # A server may answer, and refuse, before it has the whole body.
+            await _first(_pass_answer(inlet, writer), _send(send_body, reader, outlet))
+
+    # -- judging and dialling ----------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _dialled(
+        self, destination: Destination
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        try:
+            if len(self._seen) >= MOST_CONTACTS:
+                raise Refusal(f"one block may reach {MOST_CONTACTS} hosts and no more")
+            inlet, outlet = await self._reach(destination)
+        except Refusal as refusal:
+            self._note(Contact(destination.host, destination.port, str(refusal)))
+            raise
+        self._note(Contact(destination.host, destination.port, None))
+        try:
+            yield inlet, outlet
+        finally:
+            outlet.transport.abort()
+
+    def _note(self, contact: Contact) -> None:
+        if contact not in self._seen and len(self._seen) <= MOST_CONTACTS:
+            self._seen.add(contact)
+            self._contacts.put(contact)
+            self._wake()
+
+    async def _reach(
+        self, destination: Destination
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to one of the very addresses that were judged."""
+        self._egress.admit(destination)
+        host, port = destination.host, destination.port
+        try:
+            async with asyncio.timeout(RESOLVE_S):
+                texts = [host] if destination.address else await look_up(host, port)
+        except (OSError, UnicodeError, TimeoutError):
+            raise Refusal(f"{host} cannot be resolved", status=502) from None
+        addresses = [ipaddress.ip_address(text) for text in dict.fromkeys(texts)]
+        for address in addresses:
+            self._egress.admit_address(destination, address)
+        for address in addresses[:MOST_ADDRESSES]:
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    return await dial(str(address), port)
+            except (OSError, TimeoutError):
+                continue
+        raise Refusal(f"{destination} cannot be reached", status=502)
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """The addresses of a name, as this machine resolves it."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def tell(texts: list[str], error: Exception | None) -> None:
+        if answer.cancelled():
+            return
+        if error is None:
+            answer.set_result(texts)
+        else:
+            answer.set_exception(error)
+
+    def work() -> None:
+        texts, error = [], None
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            texts = [str(entry[4][0]) for entry in found]
+        except (OSError, UnicodeError) as trouble:
+            error = trouble
+        try:
+            loop.call_soon_threadsafe(tell, texts, error)
+        except RuntimeError:
+            return
+
+    # Not a pool: its threads would hold up the end of the program as long as a name server is mute.
+    threading.Thread(target=work, name="autogen-resolve", daemon=True).start()
+    return await answer
+
+
+async def dial(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to an address."""
+    return await asyncio.open_connection(address, port, limit=HEAD_BYTES)
+
+
+#: Loops of gates that belong to the process this one was forked from; never used nor closed here.
+_left_to_parent: list[asyncio.AbstractEventLoop] = []
+
+
+# -- requests and answers --------------------------------------------------------------------------
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[bytes, str, Fields]:
+    """Method, target and fields."""
+    try:
+        async with asyncio.timeout(HEAD_S):
+            raw = await reader.readuntil(b"\r\n\r\n")
+    except TimeoutError:
+        raise Refusal("the request did not arrive in time", status=408) from None
+    except asyncio.LimitOverrunError:
+        raise Refusal("the head of the request is too large", status=431) from None
+    first, fields = _parse_head(raw)
+    line = REQUEST_LINE.fullmatch(first)
+    if line is None or fields is None:
+        raise Refusal("this is not an HTTP request", status=400)
+    return line[1], line[2].decode("ascii"), fields
+
+
+def _parse_head(raw: bytes) -> tuple[bytes, Fields | None]:
+    """The first line and the fields; None for fields that are malformed or too many."""
+    first, *lines = raw[:-4].split(b"\r\n")
+    found = [FIELD.fullmatch(line) for line in lines[: MOST_FIELDS + 1]]
+    fields = [(one[1], one[2].strip()) for one in found if one]
+    return first, fields if len(fields) == len(lines) <= MOST_FIELDS else None
+
+
+def _host_field(destination: Destination) -> bytes:
+    text = str(destination)
+    return (text.removesuffix(":80") if destination.port == 80 else text).encode()
+
+
+def _end_to_end(fields: Fields) -> Fields:
+    """Without the fields that concern two neighbours only."""
+    named = {
+        word.strip().lower()
+        for name, value in fields
+        if name.lower() == b"connection"
+        for word in value.split(b",")
+    }
+    drop = HOP | (named - {b"content-length", b"transfer-encoding"})
+    return [field for field in fields if field[0].lower() not in drop]
+
+
+SendBody = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def _body_of(fields: Fields) -> SendBody:
+    """What passes the body of a request on, and nothing behind it.
+
+    Raises:
+        Refusal: Two programs could disagree on where the body ends.
+    """
+    lengths = [value for name, value in fields if name.lower() == b"content-length"]
+    codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
+    if len(lengths) + len(codings) > 1:
+        raise Refusal("the length of the body is stated more than once", status=400)
+    if codings:
+        if codings[0].lower() != b"chunked":
+            raise Refusal("only the transfer encoding 'chunked' is served here", status=501)
+        return _send_chunks
+    if not lengths:
+        return _send_nothing
+    if not re.fullmatch(rb"[0-9]{1,15}", lengths[0]):
+        raise Refusal("the length of the body is malformed", status=400)
+    size_bytes = int(lengths[0])
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _copy(reader, writer, size_bytes)
+
+    return send
+
+
+async def _send(
+    send_body: SendBody, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Pass the body on; returns when the client is gone. What it sends beyond is not read."""
+    await send_body(reader, writer)
+    if await reader.read(1):
+        await asyncio.get_running_loop().create_future()
+
+
+async def _send_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    return
+
+
+async def _send_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass chunks on in a form of our own; extensions and trailers are left out."""
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        size = re.fullmatch(rb"([0-9A-Fa-f]{1,12})[ \t]*(;[\t\x20-\x7e]*)?\r\n", line)
+        if size is None:
+            raise ConnectionAbortedError("a chunk is malformed")
+        size_bytes = int(size[1], 16)
+        if size_bytes == 0:
+            break
+        writer.write(b"%x\r\n" % size_bytes)
+        await _copy(reader, writer, size_bytes)
+        if await reader.readexactly(2) != b"\r\n":
+            raise ConnectionAbortedError("a chunk is malformed")
+        writer.write(b"\r\n")
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size_bytes: int
+) -> None:
+    """Pass on exactly so many bytes."""
+    while size_bytes:
+        async with asyncio.timeout(IDLE_S):
+            data = await reader.read(min(size_bytes, CHUNK_BYTES))
+            if not data:
+                raise ConnectionAbortedError("the body ended early")
+            size_bytes -= len(data)
+            writer.write(data)
+            await writer.drain()
+
+
+async def _pass_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass an answer on that says that the connection ends after it."""
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                raw = await reader.readuntil(b"\r\n\r\n")
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            raise Refusal("the server gave no HTTP answer", status=502) from None
+        first, fields = _parse_head(raw)
+        status = STATUS_LINE.fullmatch(first)
+        if status is None or fields is None or status[1] == b"101":
+            raise Refusal("the server gave a malformed answer", status=502)
+        if not status[1].startswith(b"1"):
+            break
+        writer.write(raw)
+    lines = [first, *(b"%b: %b" % field for field in _end_to_end(fields)), b"Connection: close"]
+    writer.write(b"\r\n".join([*lines, b"", b""]))
+    await _pump(reader, writer)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass everything on, and the end of it."""
+    while True:
+        async with asyncio.timeout(IDLE_S):
+            data = await reader.read(CHUNK_BYTES)
+            if not data:
+                break
+            writer.write(data)
+            await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()
+
+
+async def _both(*works: Awaitable[None]) -> None:
+    """Both directions of a tunnel; the failure of one ends the other."""
+    await _until(asyncio.FIRST_EXCEPTION, works)
+
+
+async def _first(*works: Awaitable[None]) -> None:
+    """What ends first ends the other."""
+    await _until(asyncio.FIRST_COMPLETED, works)
+
+
+async def _until(when: str, works: Sequence[Awaitable[None]]) -> None:
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=when)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()
+
+
+async def _refuse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Refusal
+) -> None:
+    """Say why, in the reason phrase and in the body: most programs show only one of them."""
+    reason = f"Egress refused: {refusal}"
+    head = f"HTTP/1.1 {refusal.status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    head += f"Content-Length: {len(reason) + 1}\r\nConnection: close\r\n\r\n"
+    writer.write(f"{head}{reason}\n".encode())
+    writer.write_eof()
+    # A connection that is closed on unread data is reset, and the client never sees the answer.
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while await reader.read(CHUNK_BYTES):
+                pass
+    except TimeoutError:
+        return
