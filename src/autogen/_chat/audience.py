@@ -161,6 +161,9 @@ class ManagerHistories(Histories):
         self._said.clear()
         self._seen = dict.fromkeys(self._seen, 0)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
     def _forget(self, partner: Any) -> None:
         self._said.pop(partner, None)
         if partner in self._seen:
