@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +234,23 @@ def test_chroma_as_0_2_programs_ask_for_it_runs_on_the_built_in_store(
     assert caplog.text.count("vector_db='chroma' is served by the built-in store") == 1
     assert "retrieve_config['client'] is not used" in caplog.text
     assert "retrieve_config['embedding_model'] is not used" in caplog.text
+
+
+def test_making_the_agent_needs_no_numpy(docs: Path) -> None:
+    program = (
+        "import sys; sys.modules['numpy'] = None\n"
+        "from autogen.agentchat.contrib.retrieve_user_proxy_agent import RetrieveUserProxyAgent\n"
+        "user = RetrieveUserProxyAgent(retrieve_config={'docs_path': sys.argv[1]})\n"
+        "try: user.message_generator(user, None, {'problem': 'x'})\n"
+        "except ValueError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(docs)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("autogen.memory needs the 'memory' extra")
 
 
 def test_unknown_keys_are_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -472,7 +472,10 @@ def _opened(path: str | None) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: str | None) -> None:
+    # One transaction sees the file before or after another process made it ours, never halfway.
+    connection.execute("BEGIN")
     _check_ours(connection, path)
+    connection.execute("COMMIT")
     try:
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
     except sqlite3.OperationalError:
