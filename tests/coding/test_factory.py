@@ -24,7 +24,8 @@ from autogen.errors import NoWallError, UsageError
 
 @pytest.fixture
 def no_wall(monkeypatch):
-    """A machine without bubblewrap."""
+    """A machine without bubblewrap and without a Docker engine."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr("autogen.coding.bubblewrap.shutil.which", lambda *a, **k: None)
     monkeypatch.setattr(legacy, "_warned", legacy.threading.Event())
@@ -58,7 +59,7 @@ def test_unknown_executor_is_named():
         CodeExecutorFactory.create({})
 
 
-@pytest.mark.parametrize("name", ["commandline-docker", "commandline-pod", "ipython-embedded"])
+@pytest.mark.parametrize("name", ["commandline-pod", "ipython-embedded"])
 def test_executor_that_is_not_built_says_so(name):
     with pytest.raises(UsageError, match="not built into this version yet"):
         CodeExecutorFactory.create({"executor": name})
@@ -112,9 +113,12 @@ def test_required_wall_refuses_the_host(no_wall, run, tmp_path, monkeypatch, how
 
 
 @pytest.mark.parametrize("use_docker", [True, "python:3-slim", ["a", "b"]])
-def test_docker_is_refused_until_it_is_built(run, tmp_path, use_docker):
+def test_without_an_engine_docker_is_refused_with_three_ways_out(
+    run, tmp_path, monkeypatch, use_docker
+):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     executor = legacy_executor({"work_dir": tmp_path / "coding", "use_docker": use_docker})
-    with pytest.raises(NoWallError, match="Docker"):
+    with pytest.raises(NoWallError, match=r"does not answer.*Three ways out: .*; or .*; or "):
         run(executor, "print(1)")
 
 

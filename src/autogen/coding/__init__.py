@@ -8,6 +8,7 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .base import CodeBlock, CodeExecutor, CodeExtractor, CodeResult
+    from .docker import DockerCommandLineCodeExecutor
     from .extract import MarkdownCodeExtractor, infer_lang
     from .factory import CodeExecutorFactory, legacy_executor
     from .local import LocalCommandLineCodeExecutor
@@ -19,6 +20,7 @@ __all__ = [
     "CodeExecutorFactory",
     "CodeExtractor",
     "CodeResult",
+    "DockerCommandLineCodeExecutor",
     "LocalCommandLineCodeExecutor",
     "MarkdownCodeExtractor",
     "SandboxCommandLineCodeExecutor",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "CodeExecutorFactory": ".factory",
         "CodeExtractor": ".base",
         "CodeResult": ".base",
+        "DockerCommandLineCodeExecutor": ".docker",
         "LocalCommandLineCodeExecutor": ".local",
         "MarkdownCodeExtractor": ".extract",
         "SandboxCommandLineCodeExecutor": ".sandbox",

@@ -5,8 +5,10 @@ The SDK is imported inside functions only: it is an extra, and slow to load.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import queue
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
 
-__all__ = ["connect", "engine_answers", "find_image", "troubles"]
+__all__ = ["connect", "find_image", "troubles"]
 
 T = TypeVar("T")
 
+# Source: docker-py, `docker.constants.DEFAULT_UNIX_SOCKET`.
+DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 #: How long the engine may take to answer anything but a pull.
 ANSWER_S = 60
 
@@ -41,38 +45,37 @@ def connect() -> DockerClient:
     Raises:
         NoWallError: The SDK is missing, or no engine answers.
     """
-    try:
-        import docker
-        from docker.errors import DockerException
-        from requests.exceptions import RequestException
-    except ImportError:
+    if importlib.util.find_spec("docker") is None:
         raise NoWallError(
             "Code in Docker needs the extra 'docker': pip install \"autogen-next[docker]\" (from a "
             f'checkout: pip install -e ".[docker]"). {WAYS_OUT}'
-        ) from None
+        )
+    # The SDK leaks a socket where there is no engine, and takes a while to load.
+    address = os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
+    if hasattr(socket, "AF_UNIX") and address.startswith("unix://"):
+        try:
+            with socket.socket(socket.AF_UNIX) as trial:
+                trial.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            raise NoWallError(
+                f"The Docker engine at {address} does not answer ({error.strerror or error}). "
+                f"{WAYS_OUT}"
+            ) from error
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    client: DockerClient | None = None
     try:
         client = docker.from_env(timeout=ANSWER_S)
-    except (DockerException, RequestException) as error:
-        raise NoWallError(
-            f"The Docker engine does not answer: {said(error)}. {WAYS_OUT}"
-        ) from error
-    try:
         client.ping()
     except (DockerException, RequestException) as error:
-        client.close()
+        if client is not None:
+            client.close()
         raise NoWallError(
-            f"The Docker engine does not answer: {said(error)}. {WAYS_OUT}"
+            f"The Docker engine at {address} does not answer ({said(error)}). {WAYS_OUT}"
         ) from error
     return client
-
-
-def engine_answers() -> str | None:
-    """None if an engine answers, else why none does."""
-    try:
-        connect().close()
-    except NoWallError as error:
-        return str(error)
-    return None
 
 
 @contextmanager
@@ -97,7 +100,7 @@ def find_image(client: DockerClient, names: Sequence[str], token: CancelToken) -
     """The first of `names` that is here, else the first that can be pulled.
 
     Raises:
-        ExecutionError: None is here and none could be pulled.
+        NoWallError: None is here and none could be pulled.
         RunCancelled: The run was cancelled meanwhile.
     """
     from docker.errors import ImageNotFound
@@ -116,7 +119,7 @@ def find_image(client: DockerClient, names: Sequence[str], token: CancelToken) -
             continue
         with troubles(f"find the image {name!r} that it pulled"):
             return client.images.get(name)
-    raise ExecutionError(
+    raise NoWallError(
         f"The image is not on the Docker engine and could not be pulled ({'; '.join(reasons)}). "
         f"Fetch it with `docker pull {names[0]}`, build it with `docker build -t {names[0]} .`, or "
         "name one that `docker images` lists."

@@ -12,7 +12,7 @@ from .names import EXECUTORS, executor_class
 
 __all__ = ["CodeExecutorFactory", "legacy_executor"]
 
-NOT_YET = ("commandline-docker", "commandline-pod", "ipython-embedded")
+NOT_YET = ("commandline-pod", "ipython-embedded")
 
 
 class CodeExecutorFactory:

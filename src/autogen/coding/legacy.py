@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,22 +94,25 @@ class LegacyExecutor:
         Raises:
             NoWallError: No wall that was asked for stands here.
         """
-        if self._chosen is None:
+        chosen = self._chosen
+        if chosen is None:
             self._work_dir.parent.mkdir(parents=True, exist_ok=True)
             workspace.prepare(self._work_dir)
-            self._chosen = self._choose()
-        try:
-            result = self._chosen.execute_code_blocks(code_blocks)
-        except NoWallError as error:
-            self._chosen, reason = None, error
-            # Code that began behind a wall does not go on without one.
-            if self._has_run:
-                raise
-        else:
-            self._has_run = True
-            return result
-        self._chosen = self._without_bubblewrap(reason)
-        return self._chosen.execute_code_blocks(code_blocks)
+        refusals: list[NoWallError] = []
+        for executor in [chosen] if chosen else self._choices(refusals):
+            self._chosen = executor
+            try:
+                result = executor.execute_code_blocks(code_blocks)
+            except NoWallError as error:
+                self._chosen = None
+                # Code that began behind a wall does not go on without one.
+                if self._has_run:
+                    raise
+                refusals.append(error)
+            else:
+                self._has_run = True
+                return result
+        raise self._refusal(refusals)
 
     def restart(self) -> None:
         """Begin anew."""
@@ -120,14 +123,18 @@ class LegacyExecutor:
         if self._chosen is not None:
             self._chosen.stop()
 
-    def _choose(self) -> CommandLineExecutor:
+    def _choices(self, refusals: Sequence[NoWallError]) -> Iterator[CommandLineExecutor]:
+        """What may run the code, strongest first; asked for the next where one does not stand."""
         wish = docker_wish(self._use_docker)
-        if wish is not None and wish is not False:
-            raise NoWallError(
-                f"use_docker={wish!r} asks for Docker, which this version cannot run code in yet. "
-                "Leave use_docker out for the sandbox (bubblewrap), or say use_docker=False."
-            )
-        return self._make("commandline-sandbox", **self._wall_options)
+        if wish is None or wish is False:
+            yield self._make("commandline-sandbox", **self._wall_options)
+        if wish is False:
+            if not self._wall_required():
+                _warn(refusals[-1])
+                yield self._make("commandline-local", env=self._wall_options.get("env"))
+        else:
+            image = {"image": wish} if wish and wish is not True else {}
+            yield self._make("commandline-docker", **image, **self._wall_options)
 
     def _make(self, name: str, **options: Any) -> CommandLineExecutor:
         made: CommandLineExecutor = executor_class(name)(
@@ -135,33 +142,39 @@ class LegacyExecutor:
         )
         return made
 
-    def _without_bubblewrap(self, reason: NoWallError) -> CommandLineExecutor:
-        """What runs the code where bubblewrap does not stand."""
+    def _refusal(self, refusals: Sequence[NoWallError]) -> NoWallError:
         wish = docker_wish(self._use_docker)
-        if wish is not False or self._wall_required():
-            way_out = (
-                "use_docker=False runs code without a wall, but a wall is required here "
-                "(AUTOGEN_REQUIRE_WALL or require_wall)."
-                if self._wall_required()
-                else 'To run code without a wall: code_execution_config={"use_docker": False}.'
-            )
-            raise NoWallError(
-                f"Code is not run, because no wall stands here. {reason} Landlock and Docker are "
-                f"not built into this version yet. {way_out}"
-            ) from reason
-        if not _warned.is_set():
-            _warned.set()
-            warnings.warn(
-                "No sandbox stands on this machine, so code runs directly on it, as "
-                f"use_docker=False allows. {_short(str(reason))}",
-                stacklevel=3,
-            )
-        return self._make("commandline-local", env=self._wall_options.get("env"))
+        if wish is not None and wish is not False:
+            return refusals[-1]
+        way_out = (
+            "use_docker=False runs code without a wall, but a wall is required here "
+            "(AUTOGEN_REQUIRE_WALL or require_wall)."
+            if self._wall_required()
+            else 'To run code without a wall: code_execution_config={"use_docker": False}.'
+        )
+        found = NoWallError(
+            "Code is not run, because no wall stands here. "
+            f"{' '.join(str(one) for one in refusals)} Landlock is not built into this version "
+            f"yet. {way_out}"
+        )
+        found.__cause__ = refusals[-1]
+        return found
 
     def _wall_required(self) -> bool:
         if self._require_wall is not None:
             return bool(self._require_wall)
         return os.environ.get("AUTOGEN_REQUIRE_WALL", "").strip().lower() in TRUE
+
+
+def _warn(refusal: NoWallError) -> None:
+    """Say once that code runs on the host."""
+    if not _warned.is_set():
+        _warned.set()
+        warnings.warn(
+            "No sandbox stands on this machine, so code runs directly on it, as "
+            f"use_docker=False allows. {_short(str(refusal))}",
+            stacklevel=4,
+        )
 
 
 def _short(text: str) -> str:

@@ -9,6 +9,7 @@ __all__ = ["EXECUTORS", "executor_class"]
 
 #: Name in `code_execution_config` to module and class.
 EXECUTORS: dict[str, tuple[str, str]] = {
+    "commandline-docker": (".docker", "DockerCommandLineCodeExecutor"),
     "commandline-local": (".local", "LocalCommandLineCodeExecutor"),
     "commandline-sandbox": (".sandbox", "SandboxCommandLineCodeExecutor"),
 }

@@ -6,8 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import AutogenError
+from ..errors import AutogenError, NoWallError
 from .bubblewrap import Plan, find_bwrap, start_wall
+from .docker_engine import connect
 from .link import RunnerLost
 from .packages import layers_dir
 
@@ -33,7 +34,7 @@ class WallReport:
 
 def probe() -> list[WallReport]:
     """Try every wall by running a canary behind it; takes a fraction of a second each."""
-    return [_bubblewrap(), *_absent()]
+    return [_bubblewrap(), _landlock(), _docker()]
 
 
 def _bubblewrap() -> WallReport:
@@ -64,13 +65,19 @@ def _bubblewrap() -> WallReport:
     return WallReport(name="bubblewrap", ok=True, why=why, remedy="")
 
 
-def _absent() -> list[WallReport]:
-    return [
-        WallReport(
-            name=name,
-            ok=False,
-            why="not built into this version yet",
-            remedy="use bubblewrap",
-        )
-        for name in ("landlock", "docker")
-    ]
+def _landlock() -> WallReport:
+    why = "not built into this version yet"
+    return WallReport(name="landlock", ok=False, why=why, remedy="use bubblewrap")
+
+
+def _docker() -> WallReport:
+    """Whether an engine answers; its canary runs in the first container, which needs an image."""
+    try:
+        client = connect()
+    except NoWallError as error:
+        why, _, remedy = str(error).partition(". ")
+        return WallReport(name="docker", ok=False, why=why, remedy=remedy)
+    version = str(client.version().get("Version", "unknown"))
+    client.close()
+    why = f"engine {version} answers; each container is checked before code runs in it"
+    return WallReport(name="docker", ok=True, why=why, remedy="")
