@@ -49,12 +49,16 @@ async def completed_text(
     agent: Any,
     cache: Any = None,
     context: Any = None,
+    choices: Sequence[str] | None = None,
 ) -> str | dict[str, Any] | None:
-    """One answer of a model, accounted: text, a message dict with calls, or None if it is empty."""
-    answered = await step(
-        "model",
-        lambda: _created(client, messages=messages, context=context, cache=cache, agent=agent),
-    )
+    """One answer of a model, accounted: text, a message dict with calls, or None if it is empty.
+
+    With `choices`, a model that is known to take a schema is held to naming one of them.
+    """
+    request = {"messages": messages, "context": context, "cache": cache, "agent": agent}
+    if choices is not None and is_face(client.create):
+        request["choices"] = choices
+    answered = await step("model", lambda: _created(client, **request))
     response, usages = answered
     chat = current_chat()
     if chat is not None:

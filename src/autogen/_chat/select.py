@@ -212,7 +212,10 @@ async def _picked_by_model(
     for _ in range(1 + group.max_retries_for_selecting_speaker):
         asked = transforms._transform_messages(dialogue) if transforms is not None else dialogue
         answer = await completed_text(
-            client, messages=[system, *expand_tool_responses(asked)], agent=selector, cache=None
+            client,
+            messages=[system, *expand_tool_responses(asked)],
+            agent=selector,
+            choices=[candidate.name for candidate in candidates],
         )
         text = answer if isinstance(answer, str) else str((answer or {}).get("content") or "")
         names = group._mentioned_agents(text, candidates)

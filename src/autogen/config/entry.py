@@ -54,11 +54,13 @@ OWN_OPTIONS = frozenset(
         "api_rate_limit",
         "cache",
         "cache_seed",
+        "choices",
         "context",
         "filter_func",
         "on_usage",
         "price",
         "tags",
+        "takes_schema",
     }
 )
 _CONSTRUCTION_ONLY = frozenset({"config_list", "model_client"})
@@ -165,6 +167,21 @@ class Entry:
         if found is None:
             found = self._endpoints[model] = _endpoint(self, model)
         return found
+
+    def takes_schema(self, model: str) -> bool:
+        """Whether `model` may be given a JSON schema for its answer.
+
+        The entry's own `takes_schema` decides; without it the provider's list of models does, where
+        the entry calls that provider itself and not some compatible server.
+        """
+        said = self.own.get("takes_schema")
+        if said is not None:
+            return bool(said)
+        if self.client is not None or self.client_name is not None:
+            return False
+        is_itself = "base_url" not in self.client_options and not os.environ.get("OPENAI_BASE_URL")
+        provider = self.provider()
+        return (is_itself or provider.base_url is None) and model.startswith(provider.schema_models)
 
     def __repr__(self) -> str:
         return f"Entry({self.index}, model={self.model!r}, {self.where})"

@@ -21,16 +21,23 @@ class Provider:
         base_url: None where there is no address that serves everybody.
         key_names: Environment variables that may hold its key, in this order.
         needs_key: Whether it refuses calls without one.
+        schema_models: How the names of its models begin that take a JSON schema for their answer.
     """
 
     name: str
     base_url: str | None
     key_names: tuple[str, ...]
     needs_key: bool = True
+    schema_models: tuple[str, ...] = ()
 
 
-OPENAI = Provider("openai", "https://api.openai.com/v1", ("OPENAI_API_KEY",))
-AZURE = Provider("azure", None, ("AZURE_OPENAI_API_KEY",))
+#: Source: OpenAI's guide to structured outputs, which came with gpt-4o and every model since.
+_WITH_SCHEMA = ("gpt-4o", "gpt-4.1", "gpt-5", "o1", "o3", "o4")
+
+OPENAI = Provider(
+    "openai", "https://api.openai.com/v1", ("OPENAI_API_KEY",), schema_models=_WITH_SCHEMA
+)
+AZURE = Provider("azure", None, ("AZURE_OPENAI_API_KEY",), schema_models=_WITH_SCHEMA)
 
 #: Source: published lists of OpenAI-compatible endpoints, read 2026-11; none of them was called.
 PROVIDERS = (

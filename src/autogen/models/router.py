@@ -116,6 +116,8 @@ class Router:
         context = own.get("context")
         if context:
             _fill_in(params, context, bool(own.get("allow_format_str_template")))
+        if "choices" in own and entry.takes_schema(params.get("model") or entry.model):
+            params.setdefault("response_format", _one_of(own["choices"]))
         cache: AbstractCache | None = own.get("cache")
         if cache is None and "cache_seed" in own:
             cache = await Call(self._open_cache, None, (own["cache_seed"],))
@@ -340,6 +342,20 @@ def _warn_foreign_client(client: Any) -> None:
 def _is_shown(error: Exception) -> bool:
     """Whether a person saw a part of the answer that then failed."""
     return bool(getattr(error, "shown", False))
+
+
+def _one_of(choices: Sequence[str]) -> dict[str, Any]:
+    """The `response_format` of an answer that names one of `choices`."""
+    schema = {
+        "type": "object",
+        "properties": {"choice": {"type": "string", "enum": list(choices)}},
+        "required": ["choice"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "choice", "schema": schema, "strict": True},
+    }
 
 
 def _falls_back(error: Exception) -> bool:

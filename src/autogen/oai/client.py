@@ -86,6 +86,7 @@ class OpenAIWrapper:
             config: `messages` (or `prompt`), request options, and optionally: `context` for
                 templates, `cache` (an object) or `cache_seed` (None: off), `filter_func(context=,
                 response=)`, `price`, `api_rate_limit`, `allow_format_str_template`,
+                `choices` (names, one of which a model that takes a schema is held to), and
                 `on_usage(usage)` called with the `Usage` of every answer, those the filter rejected
                 and those from a cache included.
 
