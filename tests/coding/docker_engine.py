@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 IMAGE = "autogen-test-python:3-slim"
+SHARED = "autogen-test-shared"
 START_S = 30.0
 
 PROGRAMS = """
@@ -55,11 +57,11 @@ class Engine:
                 )
         self.folder = Path(tempfile.mkdtemp(prefix="autogen-docker-"))
         self.address = f"unix://{self.folder}/docker.sock"
+        self.client: Any = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the engine and wait until it answers."""
-        import docker
         from docker.errors import DockerException
 
         argv = ["dockerd", "--data-root", f"{self.folder}/data", "--exec-root"]
@@ -71,9 +73,7 @@ class Engine:
         deadline_s = time.monotonic() + START_S
         while True:
             try:
-                client = docker.DockerClient(base_url=self.address, timeout=20)
-                client.ping()
-                client.close()
+                self._connect()
                 return
             except DockerException:
                 if self.process.poll() is not None or time.monotonic() > deadline_s:
@@ -83,6 +83,17 @@ class Engine:
                     ) from None
                 time.sleep(0.05)
 
+    def _connect(self) -> None:
+        from docker import DockerClient
+        from docker.errors import DockerException
+
+        # Where nobody listens the SDK would leak a socket of its own.
+        with socket.socket(socket.AF_UNIX) as trial:
+            if trial.connect_ex(self.address.removeprefix("unix://")):
+                raise DockerException("not there yet")
+        self.client = DockerClient(base_url=self.address, timeout=20)
+        self.client.ping()
+
     def _last_words(self) -> str:
         lines = (self.folder / "log").read_text(errors="replace").splitlines()
         found = [line for line in lines if "level=fatal" in line or "failed" in line]
@@ -91,11 +102,18 @@ class Engine:
     def kill(self) -> None:
         """End the engine without a chance to tidy up."""
         assert self.process is not None
+        self.client.close()
         self.process.kill()
         self.process.wait(timeout=10)
+        # The engine's containerd dies with it, but where nobody buries orphans it looks alive, and
+        # the next engine would wait for it.
+        for name in ("docker.sock", "exec/containerd/containerd.pid"):
+            Path(self.folder, name).unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End the engine, what it started, and everything it wrote."""
+        if self.client is not None:
+            self.client.close()
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -123,20 +141,21 @@ class Engine:
         points = [line.split()[4] for line in lines]
         return [point for point in points if point.startswith(str(self.folder))]
 
-    def client(self) -> Any:
-        import docker
+    def answers(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
-        return docker.DockerClient(base_url=self.address, timeout=20)
+    def containers(self) -> list[Any]:
+        """Every container, running or not, but the one that tests share."""
+        found = self.client.containers.list(all=True, ignore_removed=True)
+        return [one for one in found if one.name != SHARED]
 
     def make_image(self) -> None:
         """Import the image that tests run."""
-        client = self.client()
         name, tag = IMAGE.split(":")
         changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV FROM_IMAGE=yes"]
-        client.api.import_image_from_data(
+        self.client.api.import_image_from_data(
             debian_python(), repository=name, tag=tag, changes=changes
         )
-        client.close()
 
 
 def debian_python() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,6 @@ from .._kernel.cancel import CancelToken
 from ..errors import RunCancelled, UsageError
 from .docker_container import LAYERS, WORKSPACE, ContainerPlan, start_container
 from .docker_engine import caller_ids, connect, find_image
-from .interpreter import Interpreter
 from .link import Link, Waker
 from .packages import Layer, Layers, layers_dir
 from .walled import WalledExecutor
@@ -46,9 +46,10 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         stop_container: End the container with this object and this program; False leaves it running
             until `stop()`.
         execution_policies: Language to whether its blocks are run or only saved.
-        network: "public" and a list of host patterns let the code install packages and, for the
-            time being, reach nothing else; "none" refuses packages too; "host" shares the network
-            of the machine that the engine runs on.
+        network: What the code can reach, over HTTP and HTTPS through a proxy of this program, as
+            for the sandbox: "public" hosts, "none", or a list of host patterns. "host" shares the
+            network of the machine that the engine runs on. The proxy, and packages, need an engine
+            that shares files and sockets with this program: Linux, and no `bind_dir`.
         packages: Requirements to install before the first block.
         env: Variables the code sees, beside those of the image.
         mounts: Further files and folders: host path to path inside (read-only), or to
@@ -84,6 +85,10 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         disk_mb: int = 1024,
     ):
         images = (image,) if isinstance(image, str) else tuple(image)
+        if packages and bind_dir is not None:
+            raise UsageError(
+                "packages cannot be installed where bind_dir is set; put them into the image."
+            )
         if not images or not all(images):
             raise UsageError(f"image {image!r} names no image; use for example {DEFAULT_IMAGE!r}.")
         super().__init__(
@@ -103,9 +108,9 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         self._bind_dir = None if bind_dir is None else Path(bind_dir)
         self.auto_remove = auto_remove
         self.stop_container = stop_container
-        self._interpreter: Interpreter | None = None
+        self._image_id: str | None = None
         self._layers: Layers | None = None
-        self._installed = not self.packages
+        self._has_packages = False
         if not stop_container:
             self._finalizer.detach()
 
@@ -120,36 +125,46 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
     # -- the container -----------------------------------------------------------------------------
 
     def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
+        link = self._start_container(waker, token)
+        if self.packages and not self._has_packages:
+            # Which packages fit is known only from inside, and they have to be there before.
+            link.kill()
+            self._install_wanted(token)
+            self._has_packages = True
+            if token.cancelled:
+                raise RunCancelled()
+            link = self._start_container(waker, token)
+        return link
+
+    def _start_container(self, waker: Waker, token: CancelToken) -> Link:
         client = connect()
         try:
-            link = self._start_in(client, waker, token)
-            if not self._installed:
-                # Which packages fit is known only from inside.
-                self._install_wanted(token)
-                self._installed = True
-                link.kill()
-                if token.cancelled:
-                    raise RunCancelled()
-                link = self._start_in(client, waker, token)
+            plan = self._plan(client, token)
+            link, interpreter = start_container(client, plan, waker=waker)
         except BaseException:
             client.close()
             raise
+        if self._layers is None:
+            self._layers = Layers(interpreter)
         return link
 
-    def _start_in(self, client: DockerClient, waker: Waker, token: CancelToken) -> Link:
+    def _plan(self, client: DockerClient, token: CancelToken) -> ContainerPlan:
         image = find_image(client, self.images, token)
+        if image.id != self._image_id:
+            # Perhaps another one under the same name: what was installed was for the old one.
+            self._image_id, self._layers, self._has_packages = image.id, None, False
         config: dict[str, Any] = image.attrs.get("Config") or {}
         work_dir = str(self._work_dir.resolve())
         layer = self._layers.current if self._layers else None
-        plan = ContainerPlan(
+        return ContainerPlan(
             image=str(image.id),
             image_env=dict(line.partition("=")[::2] for line in config.get("Env") or ()),
             name=self.container_name or f"autogen-code-exec-{secrets.token_hex(8)}",
             work_dir=work_dir,
             bind_dir=str(self._bind_dir) if self._bind_dir else work_dir,
-            layers_dir=None if self._bind_dir else str(layers_dir()),
+            layers_dir=str(layers_dir()) if self._shares_files else None,
             layer=self._layer_inside(layer) if layer else None,
-            user=caller_ids(work_dir),
+            user=caller_ids(client, work_dir),
             host_network=self.network == "host",
             memory_mb=self.memory_mb,
             processes=self.processes,
@@ -158,12 +173,8 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
             mounts=self.mounts,
             auto_remove=self.auto_remove,
             once=self.stop_container,
+            egress=self._egress if self._shares_files else None,
         )
-        link, interpreter = start_container(client, plan, waker=waker)
-        if interpreter != self._interpreter:
-            # Another image under the same name: what was installed was for the old one.
-            self._interpreter, self._layers = interpreter, Layers(interpreter)
-        return link
 
     def _folder_inside(self) -> str:
         return WORKSPACE
@@ -178,7 +189,12 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         return f"{LAYERS}/{Path(layer.folder).name}"
 
     def _answer(self, request: dict[str, Any], stop: Any) -> dict[str, Any]:
-        if self._bind_dir:
-            text = "Packages cannot be installed where bind_dir is set; put them into the image."
-            return {"exit": 1, "text": text}
-        return super()._answer(request, stop)
+        if self._shares_files:
+            return super()._answer(request, stop)
+        text = "Packages cannot be installed here; they have to be in the image."
+        return {"exit": 1, "text": text}
+
+    @property
+    def _shares_files(self) -> bool:
+        """Whether the engine shows files and sockets of this program as they are here."""
+        return self._bind_dir is None and platform.system() == "Linux"

@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExecutionError, NoWallError
-from .bubblewrap import Mount
+from .bubblewrap import Mount, proxy_variables
+from .docker_door import DOOR, DOOR_FD, Door
 from .docker_engine import troubles
 from .docker_link import AttachedLink
+from .egress import Egress
+from .gate import PORT, Gate
 from .interpreter import Interpreter
 from .link import Waker
 
@@ -37,13 +40,18 @@ LAYERS = "/run/autogen-layers"
 #: Every container made here has it; its value is the id of the process that made it.
 LABEL = "autogen.executor"
 START_S = 30.0
+END_S = 5
 #: Room in the container for the runner itself, beyond what a block may use.
 RUNNER_MB = 128
 
 # Process 1 reads the runner's source from the stream: a file would have to be shared with an engine
 # that may see other files than this program does.
 FIRST = """
-import os
+import os, socket
+if {door!r}:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect({door!r})
+        os.dup2(door.fileno(), {door_fd})
 size, source = {size}, b""
 while len(source) < size:
     part = os.read(0, size - len(source))
@@ -69,6 +77,7 @@ class ContainerPlan:
         layer: The layer to begin with, as seen from inside.
         user: User and group id.
         once: End when this program lets go of the stream.
+        egress: What may be reached through the proxy of this program; None for nothing.
     """
 
     image: str
@@ -87,6 +96,7 @@ class ContainerPlan:
     mounts: tuple[Mount, ...]
     auto_remove: bool
     once: bool
+    egress: Egress | None = None
 
 
 def start_container(
@@ -99,7 +109,18 @@ def start_container(
         RunnerLost: The container came up and the runner did not.
     """
     source = Path(__file__).with_name("runner.py").read_bytes()
-    identifier = _create(client, plan, len(source))
+    with Door(owner=plan.user) if plan.egress else contextlib.nullcontext() as door:
+        return _start_with(client, plan, source, door, waker)
+
+
+def _start_with(
+    client: DockerClient,
+    plan: ContainerPlan,
+    source: bytes,
+    door: Door | None,
+    waker: Waker | None,
+) -> tuple[AttachedLink, Interpreter]:
+    identifier = _create(client, plan, len(source), door)
     link: AttachedLink | None = None
     try:
         with troubles(f"start a container of the image {plan.image!r}"):
@@ -108,6 +129,8 @@ def start_container(
             client.api.start(identifier)
         link.feed(source)
         link.start(_setup(plan), timeout_s=START_S, waker=waker)
+        if door and plan.egress:
+            link.gate = Gate(door.take(), plan.egress)
         interpreter = _canary(link, plan)
     except BaseException:
         if link is not None:
@@ -119,36 +142,48 @@ def start_container(
 
 
 def end_container(client: DockerClient, identifier: str, plan: ContainerPlan) -> None:
-    """Kill the container, and remove it unless it is to be kept; never raises for a dead engine."""
+    """Kill the container, remove it unless it is to be kept, and close the client.
+
+    Never raises for an engine that is gone: it has no container then, or removes it when it starts.
+    """
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    # An engine that is gone has no container, and one that is removing it already is doing the job.
-    with contextlib.suppress(DockerException, RequestException):
+    client.api.timeout = END_S
+    try:
         if plan.auto_remove:
             client.api.remove_container(identifier, force=True, v=True)
         else:
             client.api.kill(identifier)
+    except (DockerException, RequestException):
+        # One that is being removed already is as good as gone.
+        pass
+    finally:
+        client.close()
 
 
 # -- making it -------------------------------------------------------------------------------------
 
 
-def _create(client: DockerClient, plan: ContainerPlan, source_bytes: int) -> str:
+def _create(client: DockerClient, plan: ContainerPlan, source_bytes: int, door: Door | None) -> str:
     from docker.errors import APIError
 
+    way_out = f"{DOOR}/socket" if door else ""
+    first = FIRST.format(size=source_bytes, door=way_out, door_fd=DOOR_FD)
     options: dict[str, Any] = {
-        "command": ["-I", "-c", FIRST.format(size=source_bytes)],
+        "command": ["-I", "-c", first],
         "entrypoint": ["python3"],
         "user": "{}:{}".format(*plan.user),
         "hostname": None if plan.host_network else "sandbox",
         "working_dir": WORKSPACE,
         "labels": {LABEL: str(os.getpid())},
         "stdin_open": True,
+        # Process 1 does not hear SIGTERM; an engine that shuts down need not wait for it.
+        "stop_signal": "SIGKILL",
         "tty": False,
         "detach": False,
         "healthcheck": {"test": ["NONE"]},
-        "host_config": _host_config(client, plan),
+        "host_config": _host_config(client, plan, door),
     }
     with troubles(f"make a container of the image {plan.image!r}"):
         config = client.api.create_container_config(plan.image, **options)
@@ -168,7 +203,7 @@ def _create(client: DockerClient, plan: ContainerPlan, source_bytes: int) -> str
     return str(made["Id"])
 
 
-def _host_config(client: DockerClient, plan: ContainerPlan) -> Any:
+def _host_config(client: DockerClient, plan: ContainerPlan, door: Door | None) -> Any:
     from docker.types import LogConfig, Ulimit
 
     profile = importlib.resources.files(__package__) / "data" / "seccomp-docker.json"
@@ -176,7 +211,7 @@ def _host_config(client: DockerClient, plan: ContainerPlan) -> Any:
     memory_mb = plan.memory_mb + plan.disk_mb + RUNNER_MB
     return client.api.create_host_config(
         auto_remove=plan.auto_remove,
-        binds=_binds(plan),
+        binds=_binds(plan, door),
         cap_drop=["ALL"],
         # Half the weight of the host's other work.
         cpu_shares=512,
@@ -201,10 +236,12 @@ def _host_config(client: DockerClient, plan: ContainerPlan) -> Any:
     )
 
 
-def _binds(plan: ContainerPlan) -> list[str]:
+def _binds(plan: ContainerPlan, door: Door | None) -> list[str]:
     mounts = [Mount(host=plan.bind_dir, inside=WORKSPACE, writable=True), *plan.mounts]
     if plan.layers_dir:
         mounts.append(Mount(host=plan.layers_dir, inside=LAYERS))
+    if door:
+        mounts.append(Mount(host=door.folder, inside=DOOR))
     for mount in mounts:
         if ":" in mount.host or ":" in mount.inside:
             raise ExecutionError(
@@ -225,6 +262,8 @@ def _attach(client: DockerClient, identifier: str) -> socket.socket:
             "this machine (DOCKER_HOST=unix://...)."
         )
     stream = socket.socket(fileno=os.dup(inner.fileno()))
+    # The SDK closes one and forgets the other.
+    inner.close()
     found.close()
     return stream
 
@@ -256,6 +295,7 @@ def _setup(plan: ContainerPlan) -> dict[str, Any]:
         "PYTHONPATH": f"{INSIDE}/lib:{LAYER}",
         "PYTHONUNBUFFERED": "1",
         "USER": "sandbox",
+        **(proxy_variables(plan.egress) if plan.egress else {}),
         **plan.env,
     }
     return {
@@ -270,6 +310,7 @@ def _setup(plan: ContainerPlan) -> dict[str, Any]:
         "files": files,
         "links": {},
         "home": f"{INSIDE}/home",
+        "gate": {"fd": DOOR_FD, "port": PORT} if plan.egress else None,
         "socket": f"{INSIDE}/ask",
         "path_first": [f"{INSIDE}/lib", LAYER],
         "path_last": [],

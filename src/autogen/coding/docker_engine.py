@@ -166,8 +166,13 @@ def unless_cancelled(work: Callable[[], T], token: CancelToken) -> T:
     return found
 
 
-def caller_ids(work_dir: str) -> tuple[int, int]:
+def caller_ids(client: DockerClient, work_dir: str) -> tuple[int, int]:
     """User and group that code runs as, so that its files belong to the owner of the work_dir."""
+    with troubles("say how it runs"):
+        rootless = "name=rootless" in (client.info().get("SecurityOptions") or ())
+    if rootless:
+        # Such an engine runs as the caller, who is root inside.
+        return 0, 0
     if not hasattr(os, "geteuid"):
         return 1000, 1000
     if os.geteuid() != 0:

@@ -53,6 +53,8 @@ class AttachedLink(Link):
 
     def kill(self) -> None:
         """End the container and with it everything inside."""
+        if self.gate:
+            self.gate.close()
         end, self._end = self._end, _nothing
         try:
             end()
@@ -63,6 +65,9 @@ class AttachedLink(Link):
         """Let go of a container that belongs to the parent process, after a fork."""
         self._end = _nothing
         self._close()
+        if self.gate:
+            self.gate.abandon()
+            self.gate = None
 
     @property
     def alive(self) -> bool:

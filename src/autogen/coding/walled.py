@@ -14,11 +14,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from .._kernel.cancel import CancelToken
-from .._kernel.run import transient
+from .._kernel.run import report, transient
 from ..errors import ExecutionError, PackageError, RunCancelled, UsageError
 from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
 from .bubblewrap import Mount
 from .commandline import CommandLineExecutor, Ran
+from .egress import Egress
+from .gate import Contact
 from .languages import command_for
 from .link import Link, Outcome, RunnerLost, Waker
 from .output import Decoder, clean_text, exit_status
@@ -69,10 +71,6 @@ class WalledExecutor(CommandLineExecutor):
         disk_mb: int,
         execution_policies: dict[str, bool] | None,
     ):
-        if isinstance(network, str) and network not in ("public", "none", "host"):
-            raise UsageError(
-                f"network {network!r} is not known; use 'public', 'none', 'host' or a list."
-            )
         for name, value, least in (
             ("memory_mb", memory_mb, 64),
             ("processes", processes, 4),
@@ -83,6 +81,7 @@ class WalledExecutor(CommandLineExecutor):
         super().__init__(timeout=timeout, work_dir=work_dir, execution_policies=execution_policies)
         refuse_home(self._work_dir)
         self.network = network if isinstance(network, str) else tuple(network)
+        self._egress = egress_for(self.network)
         self.packages = tuple(packages or ())
         self.env = {str(name): str(value) for name, value in (env or {}).items()}
         self.mounts = parse_mounts(mounts or {})
@@ -225,6 +224,7 @@ class WalledExecutor(CommandLineExecutor):
                     raise RunCancelled() from None
                 trouble = error
                 continue
+            link.on_contact = report_contact
             self._held.take(link, folder)
             return link
         raise ExecutionError(f"The {self.wall_name} did not start: {trouble}.")
@@ -299,6 +299,30 @@ class Held:
         link, self.link = self.link, None
         if link is not None:
             link.abandon()
+
+
+def egress_for(network: str | tuple[str, ...]) -> Egress | None:
+    """What the proxy lets through; None where there is no proxy.
+
+    Raises:
+        UsageError: The value is not known.
+    """
+    if not isinstance(network, str):
+        return Egress(network)
+    if network not in ("public", "none", "host"):
+        raise UsageError(
+            f"network {network!r} is not known; use 'public', 'none', 'host' or a list of hosts."
+        )
+    return Egress() if network == "public" else None
+
+
+def report_contact(contact: Contact) -> None:
+    """Make an event of a host that code reached or was refused."""
+    where = {"host": contact.host, "port": contact.port}
+    if contact.reason is None:
+        report("egress.allowed", where)
+    else:
+        report("egress.refused", {**where, "reason": contact.reason})
 
 
 def texts(value: Any) -> list[str]:
