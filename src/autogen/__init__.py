@@ -11,8 +11,57 @@ Every name is imported when it is first used.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._lazy import lazy_names
 from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import agentchat as agentchat
+    from . import cache as cache
+    from . import code_utils as code_utils
+    from . import coding as coding
+    from . import function_utils as function_utils
+    from . import graph_utils as graph_utils
+    from . import io as io
+    from . import oai as oai
+    from . import runtime_logging as runtime_logging
+    from . import token_count_utils as token_count_utils
+    from ._chat.state import ChatResult
+    from ._chat.wiring import RunOptions, options
+    from ._kernel.cancel import CancelToken
+    from .agentchat.agent import Agent, LLMAgent
+    from .agentchat.assistant_agent import AssistantAgent
+    from .agentchat.chat import a_initiate_chats, initiate_chats
+    from .agentchat.conversable_agent import ConversableAgent, register_function
+    from .agentchat.groupchat import GroupChat, GroupChatManager
+    from .agentchat.user_proxy_agent import UserProxyAgent
+    from .agentchat.utils import gather_usage_summary
+    from .artifacts import Artifact
+    from .cache.cache import Cache
+    from .config.llm import (
+        DEFAULT_MODEL,
+        FAST_MODEL,
+        config_list_from_dotenv,
+        config_list_from_json,
+        config_list_from_models,
+        config_list_gpt4_gpt35,
+        config_list_openai_aoai,
+        filter_config,
+        get_config_list,
+    )
+    from .errors import (
+        AgentNameConflict,
+        AutogenError,
+        InvalidCarryOverType,
+        NoEligibleSpeaker,
+        SenderRequired,
+        UndefinedNextAgent,
+    )
+    from .events import Event
+    from .models.base import ModelClient
+    from .oai.client import OpenAIWrapper
+    from .oai.completion import ChatCompletion, Completion
 
 __all__ = [
     "Agent",

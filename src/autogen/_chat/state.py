@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,7 +155,7 @@ class ChatResult:
     chat_id: Any = None
     chat_history: list[dict[str, Any]] = field(default_factory=list)
     summary: Any = ""
-    cost: Mapping[str, Any] = field(default_factory=ChatCost)
+    cost: ChatCost = field(default_factory=ChatCost)
     human_input: list[str] = field(default_factory=list)
     stop_reason: str | None = None
     artifacts: list[Artifact] = field(default_factory=list)

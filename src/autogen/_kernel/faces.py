@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from . import late
 from .drive import drive_sync
@@ -24,7 +24,13 @@ from .ops import Call, Place
 __all__ = ["faces", "is_face", "point"]
 
 
-def faces(core: Callable[..., Any]) -> tuple[Any, Any, Any]:
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_Core = Callable[P, Coroutine[Any, Any, T]]
+
+
+def faces(core: _Core[P, T]) -> tuple[_Core[P, T], Callable[P, T], _Core[P, T]]:
     """The core coroutine function and its two public faces.
 
     Args:
@@ -33,12 +39,12 @@ def faces(core: Callable[..., Any]) -> tuple[Any, Any, Any]:
     name = core.__name__.removeprefix("_")
 
     @functools.wraps(core)
-    def sync(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return drive_sync(core(self, *args, **kwargs))
+    def sync(*args: P.args, **kwargs: P.kwargs) -> T:
+        return drive_sync(core(*args, **kwargs))
 
     @functools.wraps(core)
-    async def async_(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await late.drive_async(core(self, *args, **kwargs))
+    async def async_(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await late.drive_async(core(*args, **kwargs))
 
     signature = inspect.signature(core)
     prefix = core.__qualname__[: -len(core.__name__)]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .agent import Agent, LLMAgent
+    from .assistant_agent import AssistantAgent
+    from .chat import ChatResult, a_initiate_chats, initiate_chats
+    from .conversable_agent import ConversableAgent, register_function
+    from .groupchat import GroupChat, GroupChatManager
+    from .user_proxy_agent import UserProxyAgent
+    from .utils import gather_usage_summary
 
 __all__ = [
     "Agent",

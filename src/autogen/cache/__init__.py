@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .base import AbstractCache
+    from .cache import Cache
 
 __all__ = ["AbstractCache", "Cache"]
 

@@ -5,7 +5,12 @@ The only room that prints. Everything else of the package speaks through events 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .app import main
 
 __all__ = ["main"]
 

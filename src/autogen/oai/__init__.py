@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ..cache.cache import Cache
+    from ..config.llm import (
+        config_list_from_dotenv,
+        config_list_from_json,
+        config_list_from_models,
+        config_list_gpt4_gpt35,
+        config_list_openai_aoai,
+        filter_config,
+        get_config_list,
+    )
+    from ..models.base import ModelClient
+    from .client import OpenAIWrapper
 
 __all__ = [
     "Cache",
