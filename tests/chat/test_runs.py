@@ -13,6 +13,7 @@ from tests.chat.cast import person, plain, speaker, texts
 from tests.compat.requirements import requirement
 
 from autogen import CancelToken, ConversableAgent, Event, RunOptions, options
+from autogen.errors import RunCancelled
 from autogen.testing import FakeExecutor, call
 from autogen.testing.face import Face
 
@@ -199,3 +200,20 @@ def test_a_sink_that_fails_does_not_hide_the_first_error(face: Face) -> None:
         )
     assert caught.value.chat_result.stop_reason == "error"  # type: ignore[attr-defined]
     assert "disk full" in caught.value.__notes__[0]
+
+
+@requirement("run:timeout")
+def test_what_ends_a_leaf_without_knowing_why_is_told_by_the_run(face: Face) -> None:
+    token = CancelToken()
+
+    def stopped(*_: Any, **__: Any) -> Any:
+        # As an executor does whose code was killed because the run was told to stop.
+        token.cancel("timeout")
+        raise RunCancelled()
+
+    b = plain("b")
+    b.register_reply(ConversableAgent, stopped)
+    result = face.initiate_chat(
+        plain("a"), b, message="hi", run=RunOptions(cancel=token), silent=True
+    )
+    assert result.stop_reason == "timeout"

@@ -76,7 +76,10 @@ async def initiate_chat(
                 # unwind.
                 if not is_outermost:
                     raise
-                chat.stop_reason = stop.reason
+                run_now = current_run()
+                why = None if run_now is None else run_now.cancel.reason
+                # A leaf that was told to stop raises without knowing why.
+                chat.stop_reason = why or stop.reason
                 has_summary = summary_method is not None and chat.n_messages
                 summary = last_message_text(initiator, recipient) if has_summary else ""
             result = _result(chat, initiator, recipient, summary)
