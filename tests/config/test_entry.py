@@ -158,3 +158,25 @@ def test_endpoint_is_made_once_per_model():
     made = entry(api_key="k")
     assert made.endpoint("a") is made.endpoint("a")
     assert made.endpoint("a") is not made.endpoint("b")
+
+
+@pytest.mark.parametrize(
+    "written, meant",
+    [
+        ("apikey", "api_key"),
+        ("API_KEY", "api_key"),
+        ("api-key", "api_key"),
+        ("baseURL", "base_url"),
+        ("api_base", "base_url"),
+        ("request_timeout", "timeout"),
+    ],
+)
+def test_a_misspelt_key_is_refused_and_not_sent_to_the_model(written, meant):
+    with pytest.raises(UsageError, match=f"{written!r}.*{meant!r}") as caught:
+        entry(model="m", **{written: "sk-secret"})
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_clients_of_ones_own_may_have_keys_of_any_name():
+    assert entry(model_client_cls="Mine", apikey="x").options["apikey"] == "x"
+    assert entry(model="m", max_tokens=5, top_p=1, store=True).options["store"] is True

@@ -65,6 +65,14 @@ OWN_OPTIONS = frozenset(
 )
 _CONSTRUCTION_ONLY = frozenset({"config_list", "model_client"})
 
+#: Keys by their letters alone: "apiKey" and "api-key" are read as a slip for "api_key".
+_BY_LETTERS = {
+    key.replace("_", ""): key
+    for key in (*CLIENT_OPTIONS, *OWN_OPTIONS, "config_list", "model", "model_client_cls")
+}
+#: What keys were called before AutoGen 0.2.
+_OLD_NAMES = {"api_base": "base_url", "request_timeout": "timeout"}
+
 
 class Entry:
     """A parsed entry.
@@ -116,6 +124,8 @@ class Entry:
         self.client_name: str | None = self.options.get("model_client_cls")
         self.client: Any = merged.get("model_client")
         self._endpoints: dict[str, Endpoint] | None = None
+        if self.client is None and self.client_name is None:
+            _check_spelling(index, self.options)
         if "api_type" in self.client_options:
             self.provider()
 
@@ -225,6 +235,19 @@ def parse_entries(
             )
         entries.append(Entry(index, dict(config), {**base, **config}))
     return entries
+
+
+def _check_spelling(index: int, options: Mapping[str, Any]) -> None:
+    """Refuse what would go to the model, a key perhaps, where it says how to call one."""
+    for key in options:
+        text = str(key)
+        meant = _OLD_NAMES.get(text)
+        if meant is None and text != "model":
+            meant = _BY_LETTERS.get(text.replace("_", "").replace("-", "").lower())
+        if meant is not None:
+            raise UsageError(
+                f"config entry {index} has {text!r}, which is no option; write {meant!r}."
+            )
 
 
 def _price(value: Any) -> tuple[float, float]:
