@@ -145,3 +145,9 @@ def test_anything_that_sends_and_receives_takes_part(face: Face) -> None:
         result = face.initiate_chat(bot, duck, message="zero", summary_method=None, silent=True)
     assert texts(result.chat_history) == ["zero", "quack", "one", "quack", "two"]
     assert duck.heard == ["zero", "one", "two"]
+
+
+@pytest.mark.parametrize("messages", ["hello", {"role": "user", "content": "hello"}])
+def test_a_message_where_messages_are_wanted(face: Face, messages: Any) -> None:
+    with pytest.raises(TypeError, match="give a list of messages"):
+        face.generate_reply(plain("a"), messages=messages)

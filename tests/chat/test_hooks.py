@@ -202,3 +202,17 @@ def test_a_hook_that_raises_leaves_the_history_as_it_was(face: Face) -> None:
     assert texts(caught.value.chat_result.chat_history) == ["hi"]  # type: ignore[attr-defined]
     assert isinstance(a, ConversableAgent)
     assert texts(b.chat_messages[a]) == ["hi"]
+
+
+@pytest.mark.parametrize("name", [SEND, f"a_{SEND}"])
+def test_a_hook_that_forgets_to_return_the_message_is_named(face: Face, name: str) -> None:
+    a = plain("a")
+
+    def forgetful(sender: Any, message: Any, recipient: Any, silent: Any) -> None:
+        return None
+
+    a.register_hook(name, in_flavour(name, forgetful))
+    with pytest.raises(
+        TypeError, match=r"the hook .* of 'a' at process_message_before_send gave None"
+    ):
+        face.initiate_chat(a, plain("b"), message="hi", max_turns=1, silent=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,3 +101,44 @@ def test_a_client_in_place_of_ours_is_asked(face: Face) -> None:
     agent.client = Own()  # type: ignore[assignment]
     assert face.generate_reply(agent, messages=HI, sender=plain("b")) == "2 messages"
     assert texts(HI) == ["hi"]
+
+
+class Odd:
+    """A client whose answers are of any kind."""
+
+    def __init__(self, answer: Any):
+        self.answer = answer
+
+    def create(self, params: dict[str, Any]) -> Any:
+        return SimpleNamespace(choices=[], model="odd")
+
+    def message_retrieval(self, response: Any) -> list[Any]:
+        return [self.answer]
+
+    def cost(self, response: Any) -> float:
+        return 0.0
+
+    @staticmethod
+    def get_usage(response: Any) -> dict[str, Any]:
+        return {}
+
+
+def odd(face: Face, answer: Any) -> Any:
+    agent = plain("a", llm_config={"config_list": [{"model": "m", "model_client": Odd(answer)}]})
+    return face.generate_oai_reply(agent, messages=HI, sender=plain("b"))
+
+
+def test_an_answer_in_parts_is_a_message(face: Face) -> None:
+    parts = [{"type": "text", "text": "hi"}]
+    assert odd(face, parts) == (True, {"content": parts})
+
+
+def test_an_answer_that_is_no_message_is_refused(face: Face) -> None:
+    with pytest.raises(TypeError, match="the model client gave 5 as an answer"):
+        odd(face, 5)
+
+
+def test_a_call_of_nothing_is_a_call(face: Face) -> None:
+    called = {"id": "1", "type": "function", "function": {"name": None, "arguments": "{}"}}
+    _, reply = odd(face, {"content": None, "tool_calls": [called]})
+    assert reply["tool_calls"][0]["function"]["name"] == ""

@@ -8,6 +8,7 @@ from copy import copy
 from typing import Any
 
 from .._kernel.ops import Call, Flavour
+from ..errors import UsageTypeError
 from ..messages import Message
 
 __all__ = ["HOOK_NAMES", "before_reply", "before_send", "is_misplaced"]
@@ -49,6 +50,11 @@ def _spelt(hook: Callable[..., Any]) -> tuple[Any, str]:
     return id(getattr(hook, "__self__", None)), name
 
 
+def _name(hook: Callable[..., Any]) -> str:
+    name: str = getattr(hook, "__qualname__", repr(hook))
+    return name
+
+
 def _called(flavour: str, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
     core = getattr(hook, "__core__", None)
     if core is not None and hasattr(hook, "__self__"):
@@ -66,6 +72,11 @@ async def before_send(agent: Any, message: Any, recipient: Any, silent: bool) ->
         message = await _called(
             flavour, hook, sender=agent, message=message, recipient=recipient, silent=silent
         )
+        if message is None:
+            raise UsageTypeError(
+                f"the hook {_name(hook)} of {agent.name!r} at process_message_before_send gave "
+                "None; it must return the message to send."
+            )
     return message
 
 

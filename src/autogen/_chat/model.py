@@ -9,6 +9,7 @@ from typing import Any
 
 from .._kernel.faces import is_face, point
 from .._kernel.run import step
+from ..errors import UsageTypeError
 from ..messages import expand_tool_responses
 from ..usage import Usage
 from .state import current_chat
@@ -99,8 +100,15 @@ def _message_of(answer: Any) -> dict[str, Any]:
         message = dict(answer)
     elif hasattr(answer, "model_dump"):
         message = answer.model_dump()
-    else:
+    elif isinstance(answer, list):
+        message = {"content": answer}
+    elif hasattr(answer, "__dict__"):
         message = {k: v for k, v in vars(answer).items() if not k.startswith("_")}
+    else:
+        raise UsageTypeError(
+            f"the model client gave {answer!r} as an answer; its message_retrieval must give texts "
+            "or messages."
+        )
     call = message.get("function_call")
     if call:
         message["function_call"] = {**call, "name": _normal_name(call["name"])}
@@ -116,5 +124,6 @@ def _tool_call(call: Any) -> dict[str, Any]:
     return made
 
 
-def _normal_name(name: str) -> str:
-    return _NOT_IN_NAME.sub("_", name)[:_MAX_NAME]
+def _normal_name(name: Any) -> str:
+    # A model that names nothing is told by the tool step that there is no such function.
+    return _NOT_IN_NAME.sub("_", str(name or ""))[:_MAX_NAME]

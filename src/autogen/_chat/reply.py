@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._kernel.faces import is_face, point
@@ -172,6 +172,11 @@ async def generate_reply(
         if sender is None:
             raise AssertionError("Either messages=... or sender=... must be provided.")
         messages = agent.chat_messages[sender]
+    elif isinstance(messages, str | Mapping):
+        raise UsageTypeError(
+            f"messages is {messages!r}; give a list of messages such as "
+            "[{'role': 'user', 'content': '...'}]."
+        )
     if current_chat() is None:
         with chat_opened(sender, agent, silent=bool(agent.silent)) as (chat, _):
             # One message is a task to begin with; the newest of several may be its end.
