@@ -438,7 +438,7 @@ def test_any_json_is_an_answer_or_a_provider_error(values: list[Any]) -> None:
         except ProviderError:
             continue
         assert isinstance(answer, ChatCompletion)
-        json.dumps(answer.model_dump())
+        assert json.loads(answer.model_dump_json()) == json.loads(json.dumps(answer.model_dump()))
     assert isinstance(fault(400, {}, texts[0], endpoint()), ProviderError)
 
 

@@ -8,6 +8,7 @@ attribute shape of an OpenAI chat completion, because 0.2 programs read
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -27,7 +28,7 @@ __all__ = [
 
 
 class _Dumpable:
-    """`model_dump` and `to_dict` as the official client's objects have them."""
+    """`model_dump`, `model_dump_json` and `to_dict` as the official client's objects have them."""
 
     __slots__ = ()
 
@@ -40,6 +41,13 @@ class _Dumpable:
                 continue
             out[name] = _dumped(value, exclude_none)
         return out
+
+    def model_dump_json(
+        self, *, indent: int | None = None, exclude_none: bool = False, **_: Any
+    ) -> str:
+        """`model_dump` as JSON text."""
+        dumped = self.model_dump(exclude_none=exclude_none)
+        return json.dumps(dumped, ensure_ascii=False, indent=indent, default=str)
 
     def to_dict(self) -> dict[str, Any]:
         """`model_dump` without what is None."""
