@@ -74,3 +74,24 @@ def test_reader_that_goes_away_is_quiet(start):
     process.stdout.close()
     process.stdout = None
     assert process.communicate(timeout=20)[1] == ""
+
+
+@pytest.mark.parametrize("command", [("run", "x"), ("demo",), ("chat",)])
+@pytest.mark.parametrize("option", ["--model", "--base-url"])
+def test_an_empty_option_is_refused(command, option, run):
+    code, out, err = run(*command, option, "")
+    assert (code, out) == (2, "")
+    assert "it is empty" in err
+
+
+def test_closed_stdout_is_no_error(environment, tmp_path):
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m autogen.cli doctor >&-"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == ""

@@ -247,3 +247,19 @@ def test_reader_that_goes_away_is_no_error_to_talk_about(start):
         process.stdout = None
         err = process.communicate(timeout=20)[1]
     assert err == ""
+
+
+def test_characters_that_the_terminal_lacks_end_nothing(run):
+    with LoopbackLLM(["Caf\u00e9 \u2603 TERMINATE"]) as server:
+        code, out, _ = run("run", "\u00e9t\u00e9", *at(server), PYTHONIOENCODING="ascii")
+    assert code == 0
+    assert "Caf\\xe9 \\u2603" in out
+
+
+def test_control_codes_of_a_model_do_not_reach_the_terminal(run):
+    said = "\x1b]52;c;aGk=\x07\x1b[31mred\x1b[0m\x08\x9b2J\tx TERMINATE"
+    with LoopbackLLM([said]) as server:
+        code, out, _ = run("run", "x", *at(server))
+    assert code == 0
+    assert not any(c in out for c in "\x1b\x07\x08\x9b")
+    assert "red" in out

@@ -5,6 +5,7 @@ Those modules load when their command runs, so that `autogen --help` stays quick
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -34,16 +35,29 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _not_blank(value: str | None) -> str | None:
+    # `--model "$MODEL"` without that variable must not quietly choose another model.
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty; leave the option out, or give it a value.")
+    return value
+
+
 Model = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
         help="Model to use. Keys come from the environment, .env or OAI_CONFIG_LIST.",
+        callback=_not_blank,
     ),
 ]
 BaseUrl = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Address of an OpenAI-compatible server with the model."),
+    typer.Option(
+        metavar="URL",
+        help="Address of an OpenAI-compatible server with the model.",
+        callback=_not_blank,
+    ),
 ]
 Json = Annotated[
     bool,
@@ -73,7 +87,10 @@ def _root(
 @app.command(epilog=_EXIT_CODES)
 def demo(
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A real model instead of the script.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A real model instead of the script.", callback=_not_blank
+        ),
     ] = None,
     base_url: BaseUrl = None,
     work_dir: Annotated[
@@ -162,6 +179,18 @@ def doctor(
     raise typer.Exit(report(as_json=as_json, debug=debug))
 
 
+def _make_streams_safe() -> None:
+    """Give the process streams it can write any text to."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by whoever started us (`autogen ... >&-`).
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a character is no reason to lose a conversation.
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; ends the program with an exit code.
 
@@ -170,6 +199,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Args:
         arguments: Without the name of the program; None takes those of the process.
     """
+    _make_streams_safe()
     code = 0
     try:
         app(args=arguments, prog_name="autogen")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
 from .markdown import Lines
 
-__all__ = ["ROW_NAME_COLUMNS", "Pen", "fold", "size_words", "time_words"]
+__all__ = ["ROW_NAME_COLUMNS", "Pen", "fold", "harmless", "size_words", "time_words"]
 
 #: Room for the names of `row`.
 ROW_NAME_COLUMNS = 17
@@ -59,6 +60,22 @@ class Pen(Lines, Protocol):
     def pause(self) -> None:
         """Leave the screen to somebody else, until the next call."""
         ...
+
+
+#: Colours and moves of the cursor; titles, links and the clipboard.
+_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
+_CONTROLS = dict.fromkeys((*(n for n in range(32) if n not in (9, 10)), *range(127, 160)))
+
+
+def harmless(text: str) -> str:
+    """`text` of a model or a program without the control codes that a terminal would obey.
+
+    They could set its title, fill its clipboard, or write over what was shown before.
+    """
+    if text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _SEQUENCES.sub("", text).translate(_CONTROLS)
 
 
 def time_words(seconds: float) -> str:

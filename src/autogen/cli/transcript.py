@@ -10,7 +10,7 @@ from typing import Any
 from ..events import Event
 from ..messages import content_str
 from .markdown import MarkdownStream
-from .pen import Pen, size_words, time_words
+from .pen import Pen, harmless, size_words, time_words
 
 __all__ = ["Transcript"]
 
@@ -87,11 +87,11 @@ class Transcript:
             self._is_streaming, self._thought = True, ""
             self.pen.header(self._thinker, self._partner)
             self.pen.status(f"{self._thinker} is writing")
-        self._markdown.feed(text)
+        self._markdown.feed(harmless(text))
 
     def _reasoned(self, piece: str) -> None:
         """Show the newest words of a model that thinks aloud; they are no part of the answer."""
-        self._thought = (self._thought + piece)[-_THOUGHT_CHARS:]
+        self._thought = (self._thought + harmless(piece))[-_THOUGHT_CHARS:]
         line = " ".join(self._thought.split())
         self.pen.status(f"{self._thinker} is thinking", (line[-_TAIL_COLUMNS:],))
 
@@ -111,7 +111,7 @@ class Transcript:
         elif not self._is_known(sender):
             self.pen.status(None)
             self.pen.header(sender, recipient)
-            self._markdown.feed(content_str(message.get("content") or ""))
+            self._markdown.feed(harmless(content_str(message.get("content") or "")))
             self._markdown.finish()
         self._calls(message)
         if sender == self._thinker and self._usage:
@@ -131,7 +131,8 @@ class Transcript:
     def _calls(self, message: Mapping[str, Any]) -> None:
         for call in message.get("tool_calls") or ():
             function = call.get("function", {})
-            self.pen.note(f"calls {function.get('name')}({function.get('arguments') or ''})")
+            words = f"calls {function.get('name')}({function.get('arguments') or ''})"
+            self.pen.note(harmless(words))
 
     # -- code --------------------------------------------------------------------------------------
 
@@ -145,12 +146,13 @@ class Transcript:
 
     def _output(self, data: Mapping[str, Any], agent: str) -> None:
         self._installed()
-        self._tail.extend(line for line in str(data.get("text") or "").splitlines() if line.strip())
+        lines = harmless(str(data.get("text") or "")).splitlines()
+        self._tail.extend(line for line in lines if line.strip())
         self.pen.status(self._running, tuple(self._tail))
 
     def _progress(self, data: Mapping[str, Any], agent: str) -> None:
         self._installed()
-        text = str(data.get("text") or "").removesuffix(" ...")
+        text = harmless(str(data.get("text") or "")).removesuffix(" ...")
         self._installing = (text, self._clock())
         self.pen.status(text)
 
@@ -167,11 +169,11 @@ class Transcript:
         self.n_runs += 1
         self._has_result = True
         files = [
-            f"{artifact['name']}  {size_words(artifact['size_bytes'])}"
+            f"{harmless(artifact['name'])}  {size_words(artifact['size_bytes'])}"
             for artifact in data.get("artifacts") or ()
         ]
         seconds = self._clock() - self._ran_at
-        self.pen.result(data["exit_code"], data["output"], seconds, files)
+        self.pen.result(data["exit_code"], harmless(data["output"]), seconds, files)
 
     # -- the rest ----------------------------------------------------------------------------------
 
