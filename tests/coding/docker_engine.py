@@ -7,6 +7,7 @@ machine's own Debian Python, because no registry can be counted on.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import re
@@ -23,6 +24,7 @@ from typing import Any
 IMAGE = "autogen-test-python:3-slim"
 SHARED = "autogen-test-shared"
 START_S = 30.0
+ENGINE_PROGRAMS = ("dockerd", "containerd", "runc")
 
 PROGRAMS = """
     bash cat chmod cp dash echo env grep head id ln ls mkdir mv ps rm sh sleep sort tail timeout
@@ -44,17 +46,35 @@ class EngineMissing(Exception):
         self.because, self.do = because, do
 
 
+def install_engine() -> None:
+    """Install Debian's engine where it is missing, once for all processes that run tests."""
+    with open(Path(tempfile.gettempdir(), "autogen-docker-install.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if all(shutil.which(name) for name in ENGINE_PROGRAMS):
+            return
+        install = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y"]
+        install += ["--no-install-recommends", "docker.io"]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        if shutil.which("apt-get"):
+            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            if subprocess.run(install, env=environment, check=False, **quiet).returncode:
+                subprocess.run(["apt-get", "update"], env=environment, check=False, **quiet)
+                subprocess.run(install, env=environment, check=False, **quiet)
+        for name in ENGINE_PROGRAMS:
+            if shutil.which(name) is None:
+                raise EngineMissing(
+                    f"{name} is not installed",
+                    "as root: apt-get install --no-install-recommends docker.io",
+                )
+
+
 class Engine:
     """A `dockerd` that can be killed and started again."""
 
     def __init__(self) -> None:
         if os.geteuid() != 0:
             raise EngineMissing("an engine is started by root only", "run the tests as root")
-        for name in ("dockerd", "containerd", "runc"):
-            if shutil.which(name) is None:
-                raise EngineMissing(
-                    f"{name} is not installed", "apt-get install --no-install-recommends docker.io"
-                )
+        install_engine()
         self.folder = Path(tempfile.mkdtemp(prefix="autogen-docker-"))
         self.address = f"unix://{self.folder}/docker.sock"
         self.client: Any = None

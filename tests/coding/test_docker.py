@@ -23,9 +23,20 @@ from autogen.coding.factory import legacy_executor
 from autogen.coding.walls import probe
 from autogen.errors import ExecutionError, NoWallError, PackageError, RunCancelled, UsageError
 
+from . import test_sandbox_network
 from .docker_engine import IMAGE, SHARED, Engine, EngineMissing
 
-pytestmark = [pytest.mark.slow, pytest.mark.wall, pytest.mark.xdist_group("docker")]
+# The first test may have to install the engine.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.wall,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("docker"),
+]
+
+
+FETCH = test_sandbox_network.FETCH
+site = test_sandbox_network.site
 
 
 @pytest.fixture(scope="session")
@@ -459,6 +470,54 @@ def test_processes_end_with_their_block(survives):
     survives("import os\nif os.fork() == 0:\n    os.setsid()\n    import time; time.sleep(100)")
     left = "import os; print(len([name for name in os.listdir('/proc') if name.isdigit()]))"
     assert survives(left).output == "2\n"
+
+
+# -- the way out -----------------------------------------------------------------------------------
+
+
+def test_public_hosts_are_reached_and_others_are_not(docker_box, run, site):
+    box = docker_box(network=["*.example"])
+    code = f"""{FETCH}
+import socket
+fetch('http://a.example/x')
+fetch('http://other.test/')
+for address in (("93.184.216.34", 80), ("127.0.0.1", 22), ("169.254.169.254", 80)):
+    try: socket.create_connection(address, 2); print("OPEN", address)
+    except OSError: pass
+"""
+    first, second = run(box, code).output.splitlines()
+    assert first == "a.example/x"
+    assert "Egress refused: other.test is not on the list" in second
+
+
+def test_contacts_are_events(docker_box, run, site):
+    seen = []
+    state = Run(
+        id="r",
+        sinks=[seen.append],
+        make_event=lambda run, kind, data, *rest: (kind, data),
+    )
+    with entered(state):
+        run(docker_box(network=["a.example"]), f"{FETCH}\nfetch('http://a.example/')")
+    assert ("egress.allowed", {"host": "a.example", "port": 80}) in seen
+
+
+def test_door_takes_nobody_else(docker_box, run):
+    code = "import os, socket; print(os.listdir('/run/autogen-door'))"
+    assert run(docker_box(), code).output == "[]\n"
+
+
+def test_without_a_network_there_is_no_way_out(docker_box, run, site):
+    code = f"{FETCH}\nfetch('http://a.example/x')\nimport os; print('http_proxy' in os.environ)"
+    output = run(docker_box(network="none"), code).output
+    assert "a.example/x" not in output
+    assert output.endswith("False\n")
+
+
+def test_network_of_the_host_is_shared_where_that_is_asked_for(docker_box, run):
+    code = "import os; print(os.readlink('/proc/self/ns/net'))"
+    output = run(docker_box(network="host"), code).output
+    assert output.strip() == os.readlink("/proc/self/ns/net")
 
 
 # -- engines and containers that go away -----------------------------------------------------------

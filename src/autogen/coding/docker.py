@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._kernel.cancel import CancelToken
 from ..errors import RunCancelled, UsageError
 from .docker_container import LAYERS, WORKSPACE, ContainerPlan, start_container
-from .docker_engine import caller_ids, connect, find_image
+from .docker_engine import caller_ids, connect, engine_address, find_image
 from .link import Link, Waker
 from .packages import Layer, Layers, layers_dir
 from .walled import WalledExecutor
@@ -157,6 +157,7 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         work_dir = str(self._work_dir.resolve())
         layer = self._layers.current if self._layers else None
         return ContainerPlan(
+            address=engine_address(),
             image=str(image.id),
             image_env=dict(line.partition("=")[::2] for line in config.get("Env") or ()),
             name=self.container_name or f"autogen-code-exec-{secrets.token_hex(8)}",

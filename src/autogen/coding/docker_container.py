@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ExecutionError, NoWallError
 from .bubblewrap import Mount, proxy_variables
 from .docker_door import DOOR, DOOR_FD, Door
-from .docker_engine import troubles
+from .docker_engine import deaf, troubles
 from .docker_link import AttachedLink
 from .egress import Egress
 from .gate import PORT, Gate
@@ -68,6 +68,7 @@ class ContainerPlan:
     """What a container is built from.
 
     Attributes:
+        address: Where the engine is.
         image: Name or id; it is on the engine.
         image_env: The variables that the image sets.
         work_dir: Absolute and real: where this program finds what lies at /workspace inside.
@@ -80,6 +81,7 @@ class ContainerPlan:
         egress: What may be reached through the proxy of this program; None for nothing.
     """
 
+    address: str
     image: str
     image_env: dict[str, str]
     name: str
@@ -151,6 +153,8 @@ def end_container(client: DockerClient, identifier: str, plan: ContainerPlan) ->
 
     client.api.timeout = END_S
     try:
+        if deaf(plan.address):
+            return
         if plan.auto_remove:
             client.api.remove_container(identifier, force=True, v=True)
         else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
 
-__all__ = ["connect", "find_image", "troubles"]
+__all__ = ["caller_ids", "connect", "deaf", "engine_address", "find_image", "troubles"]
 
 T = TypeVar("T")
 
@@ -50,17 +50,9 @@ def connect() -> DockerClient:
             "Code in Docker needs the extra 'docker': pip install \"autogen-next[docker]\" (from a "
             f'checkout: pip install -e ".[docker]"). {WAYS_OUT}'
         )
-    # The SDK leaks a socket where there is no engine, and takes a while to load.
-    address = os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
-    if hasattr(socket, "AF_UNIX") and address.startswith("unix://"):
-        try:
-            with socket.socket(socket.AF_UNIX) as trial:
-                trial.connect(address.removeprefix("unix://"))
-        except OSError as error:
-            raise NoWallError(
-                f"The Docker engine at {address} does not answer ({error.strerror or error}). "
-                f"{WAYS_OUT}"
-            ) from error
+    address = engine_address()
+    if trouble := deaf(address):
+        raise NoWallError(f"The Docker engine at {address} does not answer ({trouble}). {WAYS_OUT}")
     import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
@@ -76,6 +68,25 @@ def connect() -> DockerClient:
             f"The Docker engine at {address} does not answer ({said(error)}). {WAYS_OUT}"
         ) from error
     return client
+
+
+def engine_address() -> str:
+    """Where the engine is."""
+    return os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
+
+
+def deaf(address: str) -> str | None:
+    """Why nobody listens at `address`; None if somebody does, or only the SDK can tell.
+
+    The SDK leaks a socket where nobody does, and takes a while to load.
+    """
+    if hasattr(socket, "AF_UNIX") and address.startswith("unix://"):
+        try:
+            with socket.socket(socket.AF_UNIX) as trial:
+                trial.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 @contextmanager
