@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.cache import AbstractCache, Cache, sqlite
 from autogen.cache.abstract_cache_base import AbstractCache as OldAbstractCache
@@ -34,6 +35,7 @@ def cache(request: pytest.FixtureRequest, tmp_path) -> AbstractCache:
     return Cache.disk(41, str(tmp_path))
 
 
+@requirement("cache:values")
 @pytest.mark.parametrize(
     "value", [None, 1, "text ü \ud800 \0", [1, {"a": None}], {"b": 0.5}], ids=repr
 )
@@ -42,6 +44,7 @@ def test_value_comes_back_as_it_was_set(cache, value):
     assert cache.get("k", "default") == value
 
 
+@requirement("cache:values")
 def test_missing_key_gives_the_default(cache):
     assert cache.get("k") is None
     assert cache.get("k", 3) == 3
@@ -53,6 +56,7 @@ def test_later_value_replaces_the_earlier(cache):
     assert cache.get("k") == 2
 
 
+@requirement("cache:context")
 def test_cache_is_a_context_manager_and_may_be_closed_twice(cache):
     with cache as same:
         assert same is cache
@@ -60,6 +64,7 @@ def test_cache_is_a_context_manager_and_may_be_closed_twice(cache):
     cache.close()
 
 
+@requirement("cache:disk")
 def test_disk_cache_is_still_there_for_the_next_one(tmp_path):
     with Cache.disk(1, str(tmp_path)) as first:
         first.set("k", [1])
@@ -85,6 +90,7 @@ def test_more_files_than_stay_open_at_once(tmp_path):
     assert [cache.get("k") for cache in caches] == list(range(70))
 
 
+@requirement("cache:shared")
 def test_threads_share_one_file(tmp_path, wait_s):
     def work(i: int) -> Any:
         cache = Cache.disk(1, str(tmp_path))
@@ -103,6 +109,7 @@ def _child(folder: str) -> None:
     os._exit(7)
 
 
+@requirement("cache:shared")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_children_write_beside_their_parent(tmp_path, wait_s):
     cache = Cache.disk(1, str(tmp_path))
@@ -119,6 +126,7 @@ def test_forked_children_write_beside_their_parent(tmp_path, wait_s):
     assert [cache.get(f"{child.pid}-49") for child in children] == [49, 49, 49]
 
 
+@requirement("cache:json")
 def test_nothing_on_disk_is_ever_unpickled(tmp_path):
     class Bomb:
         def __reduce__(self) -> Any:
@@ -178,6 +186,7 @@ def test_locked_database_is_told_with_the_way_out(tmp_path):
 # ---------------------------------------------------------------------------------------- the names
 
 
+@requirement("cache:bad-key")
 def test_unknown_configuration_key_is_refused():
     with pytest.raises(ValueError, match=r"^Invalid config key: colour$"):
         Cache({"cache_seed": 1, "colour": "red"})
@@ -190,11 +199,13 @@ def test_seed_that_cannot_name_a_folder_is_refused(seed, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@requirement("cache:names")
 def test_old_module_paths_give_the_same_classes(tmp_path):
     assert OldAbstractCache is AbstractCache
     assert isinstance(CacheFactory.cache_factory(1, cache_path_root=str(tmp_path)), DiskCache)
 
 
+@requirement("cache:cosmos")
 @pytest.mark.parametrize(
     "make", [lambda: Cache.cosmos_db("x", "y"), lambda: CosmosDBCache("x", {})]
 )
@@ -230,6 +241,7 @@ class FakeRedis:
 FakeRedis.Redis = FakeRedis
 
 
+@requirement("cache:redis", "cache:json")
 def test_redis_holds_json_under_keys_of_its_seed(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", FakeRedis)
     with Cache.redis(41, "redis://me:secret@host/0") as cache:
@@ -257,6 +269,7 @@ def test_redis_without_its_package_names_the_extra(monkeypatch):
 # ------------------------------------------------------------------------------------------ the key
 
 
+@requirement("cache:key")
 def test_key_knows_question_model_and_provider_and_no_secret():
     params = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
     key = request_key({**params, "api_key": "a"}, provider="http://one")

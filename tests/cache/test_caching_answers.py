@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen._kernel.drive import drive_sync
 from autogen._kernel.drive_async import drive_async
@@ -72,6 +73,7 @@ def cache(request: pytest.FixtureRequest, tmp_path) -> Any:
     return InMemoryCache() if request.param == "memory" else Cache.disk("t", str(tmp_path))
 
 
+@requirement("cache:hit")
 def test_same_question_is_asked_once_and_paid_once(drive, cache):
     client = Client()
     made = wrapper(client)
@@ -105,6 +107,7 @@ def test_streamed_answer_serves_plain_questions(drive, cache):
     assert drive(made._create(messages=HELLO, cache=cache)).is_cached
 
 
+@requirement("cache:off")
 def test_caching_is_off_unless_asked_for(drive, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     client = Client()
@@ -116,6 +119,7 @@ def test_caching_is_off_unless_asked_for(drive, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@requirement("cache:seed")
 def test_cache_seed_makes_the_folder_named_by_it(drive, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     client = Client()
@@ -125,6 +129,7 @@ def test_cache_seed_makes_the_folder_named_by_it(drive, tmp_path, monkeypatch):
     assert (tmp_path / ".cache" / "41").is_dir()
 
 
+@requirement("cache:explicit")
 def test_explicit_cache_beats_the_seed(drive, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     drive(wrapper(Client(), cache_seed=41)._create(messages=HELLO, cache=InMemoryCache()))
@@ -137,6 +142,7 @@ def test_seed_of_a_call_beats_that_of_the_configuration(drive, tmp_path, monkeyp
     assert [p.name for p in (tmp_path / ".cache").iterdir()] == ["7"]
 
 
+@requirement("cache:filtered")
 def test_rejected_answer_is_kept_and_filtered_again(drive, cache):
     client = Client()
     made = wrapper(client, filter_func=lambda context, response: False)
@@ -160,6 +166,7 @@ def test_answer_without_the_shape_of_a_completion_is_given_but_not_kept(drive, c
     assert "can't be cached" in caplog.text
 
 
+@requirement("cache:broken")
 def test_paid_answer_survives_a_cache_that_cannot_keep_it(drive, caplog):
     class Full(InMemoryCache):
         def set(self, key: str, value: Any) -> None:
@@ -171,6 +178,7 @@ def test_paid_answer_survives_a_cache_that_cannot_keep_it(drive, caplog):
     assert "the disk is full" in caplog.text
 
 
+@requirement("cache:own")
 def test_cache_of_a_users_own_making_serves(drive):
     class Mine:
         def __init__(self) -> None:
@@ -202,6 +210,7 @@ def test_cache_of_a_users_own_making_serves(drive):
 # ------------------------------------------------------------------------------------ single flight
 
 
+@requirement("cache:single-flight")
 def test_fifty_threads_with_one_question_make_one_call(cache, wait_s):
     everybody_is_here = threading.Barrier(50)
     client = Client()
@@ -220,6 +229,7 @@ def test_fifty_threads_with_one_question_make_one_call(cache, wait_s):
     assert made.total_usage_summary["m"]["total_tokens"] == 250
 
 
+@requirement("cache:single-flight")
 def test_fifty_tasks_with_one_question_make_one_call(cache):
     class Slow(Client):
         async def a_create(self, params: dict[str, Any]) -> Any:

@@ -37,6 +37,55 @@ MODULES = {
     "oai": "OpenAIWrapper ModelClient Cache",
 }
 
+HELPERS = {
+    "cache.abstract_cache_base": "AbstractCache",
+    "cache.cache": "Cache",
+    "cache.cache_factory": "CacheFactory",
+    "cache.cosmos_db_cache": "CosmosDBCache",
+    "cache.disk_cache": "DiskCache",
+    "cache.in_memory_cache": "InMemoryCache",
+    "cache.redis_cache": "RedisCache",
+    "code_utils": "content_str infer_lang extract_code execute_code create_virtual_env "
+    "is_docker_running in_docker_container decide_use_docker check_can_use_docker_or_throw "
+    "CODE_BLOCK_PATTERN UNKNOWN PYTHON_VARIANTS TIMEOUT_MSG DEFAULT_TIMEOUT",
+    "function_utils": "get_function_schema get_typed_signature get_typed_annotation get_parameters "
+    "get_typed_return_annotation get_param_annotations get_required_params get_default_values "
+    "get_missing_annotations load_basemodels_if_needed serialize_to_str",
+    "graph_utils": "has_self_loops check_graph_validity invert_disallowed_to_allowed "
+    "visualize_speaker_transitions_dict",
+    "io": "IOStream InputStream OutputStream IOConsole IOWebsockets",
+    "logger.base_logger": "BaseLogger",
+    "logger.file_logger": "FileLogger",
+    "logger.logger_factory": "LoggerFactory",
+    "logger.sqlite_logger": "SqliteLogger",
+    "oai.client": "OpenAIClient PlaceHolderClient OpenAIWrapper ModelClient",
+    "oai.client_utils": "should_hide_tools validate_parameter",
+    "oai.openai_utils": "OAI_PRICE1K get_key config_list_from_json config_list_from_dotenv "
+    "config_list_from_models config_list_gpt4_gpt35 config_list_openai_aoai get_config_list "
+    "filter_config",
+    "retrieve_utils": "TEXT_FORMATS create_vector_db_from_dir extract_text_from_pdf "
+    "get_file_from_url get_files_from_dir is_url query_vector_db split_files_to_chunks "
+    "split_text_to_chunks",
+    "runtime_logging": "start stop get_connection logging_enabled log_chat_completion "
+    "log_new_agent log_event log_function_use log_new_wrapper log_new_client",
+    "token_count_utils": "count_token token_left percentile_used get_max_token_limit "
+    "num_tokens_from_functions",
+    "types": "MessageContentType UserMessageTextContentPart UserMessageImageContentPart",
+}
+
+CODING = {
+    "coding": "CodeBlock CodeResult CodeExtractor CodeExecutor CodeExecutorFactory "
+    "MarkdownCodeExtractor LocalCommandLineCodeExecutor DockerCommandLineCodeExecutor",
+    "coding.base": "CodeBlock CodeResult CodeExtractor CodeExecutor CommandLineCodeResult "
+    "IPythonCodeResult CodeExecutionConfig",
+    "coding.docker_commandline_code_executor": "DockerCommandLineCodeExecutor",
+    "coding.factory": "CodeExecutorFactory",
+    "coding.func_with_reqs": "with_requirements FunctionWithRequirements "
+    "FunctionWithRequirementsStr Alias ImportFromModule to_stub",
+    "coding.local_commandline_code_executor": "LocalCommandLineCodeExecutor",
+    "coding.markdown_code_extractor": "MarkdownCodeExtractor",
+}
+
 
 @requirement("names:top")
 @pytest.mark.parametrize("name", TOP.split())
@@ -61,6 +110,20 @@ def test_a_name_that_is_new_at_the_top(name: str) -> None:
 def test_the_names_of_a_module(module: str) -> None:
     found = importlib.import_module(f"autogen.{module}")
     assert [name for name in MODULES[module].split() if not hasattr(found, name)] == []
+
+
+@requirement("names:helpers")
+@pytest.mark.parametrize("module", HELPERS)
+def test_the_names_of_a_module_of_helpers(module: str) -> None:
+    found = importlib.import_module(f"autogen.{module}")
+    assert [name for name in HELPERS[module].split() if not hasattr(found, name)] == []
+
+
+@requirement("names:coding")
+@pytest.mark.parametrize("module", CODING)
+def test_the_names_of_a_module_of_coding(module: str) -> None:
+    found = importlib.import_module(f"autogen.{module}")
+    assert [name for name in CODING[module].split() if not hasattr(found, name)] == []
 
 
 @requirement("names:top")

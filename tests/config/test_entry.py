@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.config.entry import DEFAULT_AZURE_API_VERSION, Entry, parse_entries
 from autogen.config.providers import PROVIDERS
@@ -26,6 +27,7 @@ def test_entry_wins_over_the_top_level_and_keys_are_sorted_by_purpose():
     assert parsed.own == {"price": 2}
 
 
+@requirement("provider:openai")
 def test_openai_is_the_default_and_its_variables_count(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
     monkeypatch.setenv("OPENAI_ORG_ID", "org")
@@ -52,6 +54,7 @@ def test_variables_are_read_at_the_first_call_not_before(monkeypatch):
     assert made.endpoint("m").api_key == "late"
 
 
+@requirement("provider:compatible")
 @pytest.mark.parametrize("url", ["http://localhost:1234/v1", "https://models.example.org/v1"])
 def test_compatible_server_needs_no_key(url):
     assert entry(base_url=url).endpoint("m").api_key is None
@@ -65,6 +68,7 @@ def test_missing_key_is_told_without_a_key_and_with_the_place():
     assert caught.value.retryable is False
 
 
+@requirement("provider:others")
 @pytest.mark.parametrize("service", [p for p in PROVIDERS if p.base_url], ids=lambda p: p.name)
 def test_provider_is_served_at_its_own_address_with_its_own_key(service, monkeypatch):
     for name in service.key_names:
@@ -80,6 +84,7 @@ def test_provider_is_served_at_its_own_address_with_its_own_key(service, monkeyp
     assert endpoint.api_type == "openai"
 
 
+@requirement("provider:others")
 def test_key_of_openai_goes_to_no_other_provider(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
     monkeypatch.setenv("OPENAI_ORG_ID", "org")
@@ -95,6 +100,7 @@ def test_api_type_is_known_by_its_beginning(api_type):
     assert entry(api_type=api_type).provider().name in ("google", "openai", "azure", "groq")
 
 
+@requirement("provider:unknown")
 @pytest.mark.parametrize("api_type", ["bedrock", "nobody", ""])
 def test_unknown_api_type_is_refused_and_the_known_are_listed(api_type):
     with pytest.raises(UsageError, match=r"'openai', 'azure', 'anthropic'.*give the 'base_url'"):
@@ -106,6 +112,7 @@ def test_unknown_api_type_with_an_address_is_served():
     assert made.endpoint("m").base_url == "https://gateway.example.org/v1"
 
 
+@requirement("provider:azure")
 def test_azure_takes_deployment_names_without_dots(monkeypatch):
     made = entry(api_type="azure", base_url="https://x.example.org/", api_key="k")
     endpoint = made.endpoint("gpt-3.5-turbo")
@@ -128,6 +135,7 @@ def test_azure_variables_and_options(monkeypatch):
     assert endpoint.organization is None
 
 
+@requirement("provider:azure")
 def test_azure_needs_a_key_or_a_token():
     url = {"api_type": "azure", "base_url": "https://x.example.org"}
     with pytest.raises(AuthenticationError, match="AZURE_OPENAI_API_KEY"):

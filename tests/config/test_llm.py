@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.config.llm import (
     config_list_from_dotenv,
@@ -93,6 +94,7 @@ def test_bad_configuration_is_told_with_its_value(config, text):
         parse_llm_config(config)
 
 
+@requirement("config:shared")
 def test_copy_is_shallow():
     client: Any = type("Client", (), {"__deepcopy__": None})()
     tools = [{"type": "function"}]
@@ -110,6 +112,7 @@ def test_copy_is_shallow():
 # ---------------------------------------------------------------------------------------- filter
 
 
+@requirement("config:filter", "config:filter:exclude")
 @pytest.mark.parametrize(
     "wanted, exclude, keys",
     [
@@ -131,6 +134,7 @@ def test_filter_keeps_what_matches_every_key(wanted, exclude, keys):
 # ------------------------------------------------------------------------------------- from json
 
 
+@requirement("config:json:variable")
 def test_list_comes_from_the_variable(monkeypatch):
     monkeypatch.setenv("OAI_CONFIG_LIST", json.dumps(LIST))
     assert config_list_from_json("OAI_CONFIG_LIST") == LIST
@@ -138,12 +142,14 @@ def test_list_comes_from_the_variable(monkeypatch):
     assert config_list_from_json("OAI_CONFIG_LIST", filter_dict=wanted) == LIST[1:2]
 
 
+@requirement("config:json:variable")
 def test_variable_may_name_a_file(monkeypatch, tmp_path):
     (tmp_path / "list.json").write_text(json.dumps(LIST))
     monkeypatch.setenv("OAI_CONFIG_LIST", str(tmp_path / "list.json"))
     assert config_list_from_json("OAI_CONFIG_LIST") == LIST
 
 
+@requirement("config:json:file")
 def test_list_comes_from_the_file(tmp_path, monkeypatch):
     (tmp_path / "OAI_CONFIG_LIST").write_text(json.dumps(LIST))
     assert config_list_from_json("OAI_CONFIG_LIST", file_location=str(tmp_path)) == LIST
@@ -152,6 +158,7 @@ def test_list_comes_from_the_file(tmp_path, monkeypatch):
     assert config_list_from_json("OAI_CONFIG_LIST", None) == LIST
 
 
+@requirement("config:json:missing")
 def test_list_that_is_nowhere_is_a_missing_file(tmp_path):
     with pytest.raises(
         FileNotFoundError, match="neither an environment variable 'OAI_CONFIG_LIST'"
@@ -159,6 +166,7 @@ def test_list_that_is_nowhere_is_a_missing_file(tmp_path):
         config_list_from_json("OAI_CONFIG_LIST", file_location=str(tmp_path))
 
 
+@requirement("config:json:broken")
 @pytest.mark.parametrize("text", ['[{"api_key": "sk-secret"', '{"api_key": "sk-secret"}', "[1]"])
 def test_broken_list_is_told_without_its_keys(monkeypatch, text):
     monkeypatch.setenv("OAI_CONFIG_LIST", text)
@@ -171,6 +179,7 @@ def test_broken_list_is_told_without_its_keys(monkeypatch, text):
 # ----------------------------------------------------------------------------------- from .env
 
 
+@requirement("config:dotenv")
 def test_keys_come_from_the_env_file(tmp_path):
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-1\nMY_KEY=sk-2\n")
     found = config_list_from_dotenv(
@@ -184,6 +193,7 @@ def test_keys_come_from_the_env_file(tmp_path):
     ]
 
 
+@requirement("config:dotenv")
 def test_env_file_is_looked_for_from_here_upwards(tmp_path, monkeypatch):
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-1\n")
     (tmp_path / "below").mkdir()
@@ -192,6 +202,7 @@ def test_env_file_is_looked_for_from_here_upwards(tmp_path, monkeypatch):
     assert found == [{"model": "gpt-4", "api_key": "sk-1"}]
 
 
+@requirement("config:dotenv:no-key")
 def test_models_without_a_key_are_left_out_and_named(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     assert config_list_from_dotenv() == []
@@ -207,6 +218,7 @@ def test_env_file_that_is_not_there_is_a_missing_file(tmp_path):
 # ------------------------------------------------------------------------------------- from keys
 
 
+@requirement("config:keys")
 def test_blank_keys_are_skipped():
     found = get_config_list(["a", " ", "c"], ["http://1", "http://2", "http://3"], "azure", "v")
     assert found == [
@@ -215,12 +227,14 @@ def test_blank_keys_are_skipped():
     ]
 
 
+@requirement("config:keys:lengths")
 def test_as_many_addresses_as_keys():
     with pytest.raises(AssertionError) as caught:
         get_config_list(["a"], [])
     assert str(caught.value) == "The length of api_keys must match the length of base_urls"
 
 
+@requirement("config:openai-aoai")
 def test_keys_come_from_variables_and_files_and_the_environment_stays(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "env-key")
     (tmp_path / "key_openai.txt").write_text("file-key")
@@ -235,6 +249,7 @@ def test_keys_come_from_variables_and_files_and_the_environment_stays(tmp_path, 
         config_list_openai_aoai(exclude="x")
 
 
+@requirement("config:models")
 def test_models_are_asked_in_order_with_every_key(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     found = config_list_from_models(key_file_path=None, model_list=["b", "a"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import AssistantAgent
 from autogen.agentchat.contrib.retrieve_assistant_agent import RetrieveAssistantAgent
@@ -35,6 +36,7 @@ def asker(config: dict[str, Any], **options: Any) -> RetrieveUserProxyAgent:
     return RetrieveUserProxyAgent("user", retrieve_config=config, **{**defaults, **options})
 
 
+@requirement("retrieve:question")
 def test_a_question_is_asked_with_the_passages_nearest_to_it(face: Face, docs: Path) -> None:
     user = asker({"task": "qa", "docs_path": str(docs)})
     with ScriptedModel(["Port 7717."]) as model:
@@ -55,6 +57,7 @@ def test_a_question_is_asked_with_the_passages_nearest_to_it(face: Face, docs: P
     assert result.stop_reason == "termination"
 
 
+@requirement("retrieve:problem")
 def test_the_older_way_of_giving_a_problem_works(face: Face, docs: Path) -> None:
     user = asker({"task": "default", "docs_path": [str(docs / "lens.txt"), str(docs / "cats.txt")]})
     with ScriptedModel(["40 cm."]) as model:
@@ -63,6 +66,7 @@ def test_the_older_way_of_giving_a_problem_works(face: Face, docs: Path) -> None
     assert LENS in model.requests[0]["messages"][-1]["content"]
 
 
+@requirement("retrieve:update")
 def test_update_context_brings_passages_not_seen_yet_until_there_are_none(
     face: Face, docs: Path
 ) -> None:
@@ -84,6 +88,7 @@ def test_update_context_brings_passages_not_seen_yet_until_there_are_none(
     assert result.chat_history[-1]["content"] == "TERMINATE"
 
 
+@requirement("retrieve:update:off")
 def test_without_update_context_the_question_is_asked_once(face: Face, docs: Path) -> None:
     user = asker(
         {"task": "qa", "docs_path": str(docs), "update_context": False},
@@ -97,6 +102,7 @@ def test_without_update_context_the_question_is_asked_once(face: Face, docs: Pat
     assert model.requests[1]["messages"][-1]["content"] == ""
 
 
+@requirement("retrieve:update:person")
 def test_a_person_can_say_update_context(face: Face, docs: Path) -> None:
     user = asker({"task": "qa", "docs_path": str(docs)}, human_input_mode="ALWAYS")
     user.get_human_input = ScriptedHuman(["update context", "exit"])  # type: ignore[method-assign]
@@ -115,6 +121,7 @@ def test_a_person_can_say_update_context(face: Face, docs: Path) -> None:
     assert PORT not in asked[1] and (LENS in asked[1] or CATS in asked[1])
 
 
+@requirement("retrieve:prompt")
 def test_answers_in_steps_are_looked_up_in_turn(face: Face, docs: Path) -> None:
     config = {
         "task": "qa",
@@ -138,6 +145,7 @@ def test_answers_in_steps_are_looked_up_in_turn(face: Face, docs: Path) -> None:
     assert PORT in second and LENS in second and "The lens of the telescope" in second
 
 
+@requirement("retrieve:code")
 def test_code_in_an_answer_is_run_instead_of_ending_the_chat(face: Face, docs: Path) -> None:
     ran: list[Any] = []
 
@@ -160,6 +168,7 @@ def test_code_in_an_answer_is_run_instead_of_ending_the_chat(face: Face, docs: P
     assert ran == [("python", "print(1)")]
 
 
+@requirement("retrieve:override")
 @pytest.mark.parametrize("form", ["pairs", "columns"])
 def test_a_subclass_can_look_documents_up_itself(face: Face, form: str) -> None:
     class Own(RetrieveUserProxyAgent):
@@ -180,6 +189,7 @@ def test_a_subclass_can_look_documents_up_itself(face: Face, form: str) -> None:
     assert "about moons" in model.requests[0]["messages"][-1]["content"]
 
 
+@requirement("retrieve:group")
 def test_in_a_group_the_agent_serves_others_as_a_function(docs: Path) -> None:
     user = asker({"task": "qa", "docs_path": str(docs)})
     assert user._generate_retrieve_user_reply("UPDATE CONTEXT") == (False, None)
@@ -191,6 +201,7 @@ def test_in_a_group_the_agent_serves_others_as_a_function(docs: Path) -> None:
     assert final and PORT not in text
 
 
+@requirement("retrieve:search-string")
 def test_search_string_keeps_only_passages_that_have_it(docs: Path) -> None:
     user = asker({"task": "qa", "docs_path": str(docs)})
     context = {"problem": "the gateway's port", "search_string": "Jena"}
@@ -198,6 +209,7 @@ def test_search_string_keeps_only_passages_that_have_it(docs: Path) -> None:
     assert LENS in message and PORT not in message
 
 
+@requirement("retrieve:limit")
 def test_passages_too_large_for_the_context_are_left_out(
     docs: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -218,6 +230,7 @@ def test_passages_too_large_for_the_context_are_left_out(
     assert "is left out: 1000 tokens" in caplog.text
 
 
+@requirement("retrieve:chroma")
 def test_chroma_as_0_2_programs_ask_for_it_runs_on_the_built_in_store(
     docs: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -253,11 +266,13 @@ def test_making_the_agent_needs_no_numpy(docs: Path) -> None:
     assert done.stdout.startswith("autogen.memory needs the 'memory' extra")
 
 
+@requirement("retrieve:told")
 def test_unknown_keys_are_told(caplog: pytest.LogCaptureFixture) -> None:
     asker({"doc_path": "docs"})
     assert "retrieve_config has no key 'doc_path'" in caplog.text
 
 
+@requirement("retrieve:told")
 @pytest.mark.parametrize(
     "config, told",
     [
@@ -273,6 +288,7 @@ def test_what_cannot_work_is_refused_when_the_agent_is_made(
         asker(config)
 
 
+@requirement("retrieve:told")
 def test_documents_that_are_not_there_are_told(tmp_path: Path) -> None:
     user = asker({"docs_path": str(tmp_path / "nowhere")})
     with pytest.raises(ValueError, match="is no file, folder or URL"):
@@ -281,6 +297,7 @@ def test_documents_that_are_not_there_are_told(tmp_path: Path) -> None:
         asker({}).message_generator(asker({}), None, {"problem": "x"})
 
 
+@requirement("retrieve:collection")
 def test_a_kept_collection_serves_the_next_process_and_takes_new_documents(
     docs: Path, tmp_path: Path
 ) -> None:
@@ -306,6 +323,7 @@ def test_a_kept_collection_serves_the_next_process_and_takes_new_documents(
     assert CATS in message and PORT not in message
 
 
+@requirement("retrieve:store")
 def test_a_store_of_the_users_own_is_used(docs: Path) -> None:
     store = LocalVectorDB(embedding_function=lambda texts: [[1.0, len(text)] for text in texts])
     user = asker({"docs_path": str(docs), "vector_db": store, "collection_name": "mine"})
@@ -314,6 +332,7 @@ def test_a_store_of_the_users_own_is_used(docs: Path) -> None:
     store.close()
 
 
+@requirement("retrieve:assistant")
 def test_the_deprecated_assistant_says_so_and_works(face: Face) -> None:
     with pytest.warns(DeprecationWarning, match="use AssistantAgent"):
         assistant = RetrieveAssistantAgent("assistant", llm_config=False)

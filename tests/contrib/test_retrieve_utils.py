@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import retrieve_utils
 from autogen.retrieve_utils import (
@@ -32,6 +33,7 @@ def test_text_formats_is_a_list_that_programs_can_add_to() -> None:
     assert {"txt", "md", "pdf"} <= {*TEXT_FORMATS, "org"}
 
 
+@requirement("split:chunks")
 @pytest.mark.parametrize("at_empty_line", [True, False])
 def test_chunks_keep_every_line_and_the_limit(at_empty_line: bool) -> None:
     lines = [f"line {i} says something of its own" if i % 5 else "" for i in range(60)]
@@ -56,10 +58,12 @@ def test_a_line_that_is_too_long_is_cut_between_words() -> None:
     assert "".join(unbroken).replace("\n", "") == "x" * 1000
 
 
+@requirement("split:chunks")
 def test_one_line_mode_makes_each_line_a_chunk() -> None:
     assert split_text_to_chunks("a\n\n  \nb\n", chunk_mode="one_line") == ["a", "b"]
 
 
+@requirement("split:overlap")
 def test_overlap_repeats_lines_and_ends() -> None:
     lines = [f"line {i}" for i in range(10)]
     chunks = split_text_to_chunks("\n".join(lines), 12, must_break_at_empty_line=False, overlap=1)
@@ -80,6 +84,7 @@ def test_values_that_cannot_work_are_refused() -> None:
         split_text_to_chunks("x", 0)
 
 
+@requirement("split:files")
 def test_files_of_a_folder_are_found_by_their_ending(tmp_path: Path) -> None:
     (tmp_path / "in [here]").mkdir()
     for name in ("b.txt", "a.MD", "c.exe", "in [here]/d.txt"):
@@ -135,6 +140,7 @@ def _pdf(text: str) -> bytes:
     return out.getvalue()
 
 
+@requirement("split:pdf")
 def test_text_of_a_pdf_is_read_and_a_broken_one_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -159,6 +165,7 @@ PAGE = b"""<html><head><title>t</title><style>p {}</style></head><body><h2>Ports
   b</pre><script>alert(1)</script></body></html>"""
 
 
+@requirement("split:html")
 def test_html_becomes_markdown() -> None:
     text = parse_html_to_markdown(PAGE.decode(), "https://example.org/x/")
     assert "## Ports" in text
@@ -200,6 +207,7 @@ def site() -> Iterator[str]:
         thread.join()
 
 
+@requirement("split:files")
 def test_documents_of_a_url_are_loaded_and_keep_their_address(
     site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

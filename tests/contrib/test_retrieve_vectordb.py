@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.agentchat.contrib.vectordb.base import Document, VectorDB, VectorDBFactory
 from autogen.agentchat.contrib.vectordb.chromadb import ChromaVectorDB
@@ -37,10 +38,12 @@ def ids(results: Any) -> list[list[str]]:
     return [[document["id"] for document, _ in found] for found in results]
 
 
+@requirement("vectordb:protocol")
 def test_it_has_the_methods_of_the_protocol(store: LocalVectorDB) -> None:
     assert isinstance(store, VectorDB)
 
 
+@requirement("vectordb:query")
 def test_each_query_gets_the_nearest_documents(store: LocalVectorDB) -> None:
     results = store.retrieve_docs(["which port?", "cats"], n_results=1)
     assert ids(results) == [["g"], ["2"]]
@@ -60,6 +63,7 @@ def test_results_can_be_filtered(store: LocalVectorDB) -> None:
     assert ids(store.retrieve_docs(["cats"], where_document=None)) == [["2", "g"]]
 
 
+@requirement("vectordb:documents")
 def test_documents_are_added_replaced_and_deleted(store: LocalVectorDB) -> None:
     store.insert_docs([{"id": "g", "content": "changed"}])
     assert store.get_docs_by_ids(["g"])[0]["content"].startswith("The gateway")
@@ -91,6 +95,7 @@ def test_a_document_needs_an_id_and_a_content(store: LocalVectorDB, doc: Any) ->
         store.insert_docs([doc])
 
 
+@requirement("vectordb:collections")
 def test_collections_are_made_found_and_begun_anew(store: LocalVectorDB) -> None:
     with pytest.raises(ValueError, match="exists already"):
         store.create_collection("docs", get_or_create=False)
@@ -106,6 +111,7 @@ def test_collections_are_made_found_and_begun_anew(store: LocalVectorDB) -> None
         store.get_collection()
 
 
+@requirement("vectordb:factory")
 def test_the_factory_knows_its_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for name in ("local", "sqlite", "Chroma"):
@@ -118,6 +124,7 @@ def test_the_factory_knows_its_names(tmp_path: Path, caplog: pytest.LogCaptureFi
             VectorDBFactory.create_vector_db(name)
 
 
+@requirement("retrieve:chroma")
 def test_chromas_class_is_the_built_in_store(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,6 +136,7 @@ def test_chromas_class_is_the_built_in_store(
     assert (tmp_path / "memory.sqlite3").exists()
 
 
+@requirement("vectordb:others")
 @pytest.mark.parametrize(
     "module, name",
     [
@@ -144,6 +152,7 @@ def test_other_stores_import_and_say_what_to_use(module: str, name: str) -> None
         made(connection_string="x")
 
 
+@requirement("vectordb:helpers")
 def test_results_are_filtered_and_reshaped() -> None:
     columns = {
         "ids": [["a", "b"], []],

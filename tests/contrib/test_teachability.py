@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import ConversableAgent, UserProxyAgent
 from autogen.agentchat.contrib.capabilities.teachability import MemoStore, Teachability
@@ -60,6 +61,7 @@ def asked(model: ScriptedModel, k: int) -> Any:
     return model.requests[k]["messages"][-1]["content"]
 
 
+@requirement("teach:recalled")
 def test_a_fact_is_recalled_in_a_later_conversation(face: Face, teach: Teach) -> None:
     fact = lesson(**{"What_is_the_name_of_the_user's_dog?": "Argos"})
     with ScriptedModel([fact, "Noted.", lesson(), "Argos."]) as model:
@@ -78,6 +80,7 @@ def test_a_fact_is_recalled_in_a_later_conversation(face: Face, teach: Teach) ->
     assert result.chat_history[-1]["content"] == "Argos."
 
 
+@requirement("teach:advice")
 def test_advice_is_recalled_by_the_kind_of_task(face: Face, teach: Teach) -> None:
     kind = "summarise a scientific paper"
     told = lesson(task=kind, advice="Begin with the result.")
@@ -89,6 +92,7 @@ def test_advice_is_recalled_by_the_kind_of_task(face: Face, teach: Teach) -> Non
     assert "Begin with the result." in asked(model, 3)
 
 
+@requirement("teach:replaced")
 def test_a_fact_told_anew_replaces_the_old_one(face: Face, teach: Teach) -> None:
     memory = teach()
     script = [
@@ -104,6 +108,7 @@ def test_a_fact_told_anew_replaces_the_old_one(face: Face, teach: Teach) -> None
     assert [memo[1] for memo in memory.memo_store.get_related_memos("colour", 10, 2)] == ["green"]
 
 
+@requirement("teach:nonsense")
 @pytest.mark.parametrize(
     "answer", ["I can't do that.", "{broken", "{}", '{"facts": "no", "task": 3}']
 )
@@ -136,6 +141,7 @@ def test_messages_of_parts_get_a_part_more(face: Face, teach: Teach) -> None:
     assert "Argos" in parts[1]["text"]
 
 
+@requirement("teach:limits")
 def test_thresholds_and_numbers_limit_what_is_recalled(face: Face, teach: Teach) -> None:
     memory = teach(max_num_retrievals=1)
     for name in ("Argos", "Bello"):
@@ -150,6 +156,7 @@ def test_thresholds_and_numbers_limit_what_is_recalled(face: Face, teach: Teach)
     assert asked(model, 1) == "the dog Bello"
 
 
+@requirement("teach:verbosity")
 def test_verbosity_prints_what_is_learned(
     face: Face, teach: Teach, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +169,7 @@ def test_verbosity_prints_what_is_learned(
         assert text in printed
 
 
+@requirement("teach:cost")
 def test_what_the_analyzer_costs_counts_in_the_chat(face: Face, teach: Teach) -> None:
     with ScriptedModel([lesson(), "Hello."]) as model:
         agent = teachable(model, teach())
@@ -192,18 +200,21 @@ def test_a_memory_needs_a_model(teach: Teach) -> None:
         teach().add_to_agent(ConversableAgent("mute", llm_config=False))
 
 
+@requirement("teach:model")
 def test_a_memory_can_have_a_model_of_its_own(face: Face, teach: Teach) -> None:
     with ScriptedModel([lesson(q="a")]) as small, ScriptedModel(["Hello."]) as large:
         agent = teachable(large, teach(llm_config=small.config()))
         tell(face, "Hi.", agent)
 
 
+@requirement("teach:system")
 def test_the_system_message_tells_of_the_memory(teach: Teach) -> None:
     agent = teachable(ScriptedModel([]), teach())
     assert agent.system_message.startswith("You are a helpful AI Assistant.\n")
     assert "memory" in agent.system_message
 
 
+@requirement("teach:reset")
 def test_reset_forgets_and_examples_fill(teach: Teach, capsys: pytest.CaptureFixture[str]) -> None:
     memory = teach()
     memory.prepopulate_db()
@@ -219,6 +230,7 @@ def test_reset_forgets_and_examples_fill(teach: Teach, capsys: pytest.CaptureFix
         emptied.memo_store.get_nearest_memo("x")
 
 
+@requirement("teach:kept")
 def test_memos_outlive_the_process(tmp_path: Path) -> None:
     program = (
         "import sys; from autogen.agentchat.contrib.capabilities.teachability import MemoStore; "
@@ -230,6 +242,7 @@ def test_memos_outlive_the_process(tmp_path: Path) -> None:
     store.close()
 
 
+@requirement("analyzer:chat")
 def test_an_analyzer_in_a_chat_reads_the_last_two_messages(face: Face) -> None:
     messages = [{"content": "Cats sleep."}, {"content": "Who sleeps?"}]
     with ScriptedModel(["Cats.", "Hm?"]) as model:

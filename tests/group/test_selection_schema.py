@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import AssistantAgent, GroupChat, GroupChatManager
 from autogen.config.entry import parse_entries
@@ -12,6 +13,7 @@ from autogen.testing import LoopbackLLM
 from autogen.testing.face import FACES, Face
 
 
+@requirement("group:auto:schema")
 @pytest.mark.parametrize("face", FACES, ids=str)
 def test_the_candidates_are_an_enum_where_the_server_takes_a_schema(face: Face) -> None:
     with LoopbackLLM(['{"choice": "cook"}', "Soup.\n\nTERMINATE"]) as server:
@@ -36,6 +38,7 @@ def test_a_server_nobody_knows_is_asked_in_words_alone() -> None:
     assert [m["name"] for m in group.messages] == ["guest", "cook"]
 
 
+@requirement("group:auto:schema")
 @pytest.mark.parametrize(
     "entry, takes",
     [

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import ConversableAgent
 from autogen.errors import AutogenError
@@ -25,6 +26,7 @@ def connect(require_part):
     return connect
 
 
+@requirement("websocket:stream")
 def test_stream_prints_and_asks(connect, wait_s):
     heard: queue.SimpleQueue[object] = queue.SimpleQueue()
 
@@ -47,6 +49,7 @@ def test_stream_prints_and_asks(connect, wait_s):
     assert isinstance(IOStream.get_default(), IOConsole)
 
 
+@requirement("websocket:chat")
 def test_person_at_a_socket_takes_part_in_a_chat(connect, wait_s):
     def on_connect(stream: IOWebsockets) -> None:
         bot = ConversableAgent("bot", llm_config=False, default_auto_reply="echo")
@@ -85,6 +88,7 @@ def test_connections_are_served_beside_each_other(connect, wait_s):
         assert (one.recv(wait_s), two.recv(wait_s)) == ("1\n", "2\n")
 
 
+@requirement("websocket:failure")
 def test_failure_of_one_chat_leaves_the_server_up(connect, wait_s, caplog):
     def on_connect(stream: IOWebsockets) -> None:
         if stream.input() == "fail":
@@ -102,6 +106,7 @@ def test_failure_of_one_chat_leaves_the_server_up(connect, wait_s, caplog):
     assert "a bug" in caplog.text
 
 
+@requirement("websocket:failure")
 def test_person_who_leaves_ends_the_chat_and_nothing_else(connect, caplog, wait_s):
     ended = threading.Event()
 
@@ -122,6 +127,7 @@ def test_person_who_leaves_ends_the_chat_and_nothing_else(connect, caplog, wait_
     assert "failed" not in caplog.text
 
 
+@requirement("websocket:origin")
 @pytest.mark.parametrize(
     "origin, options, is_taken",
     [
@@ -166,6 +172,7 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch):
         pass
 
 
+@requirement("io:names")
 def test_names_have_their_paths_of_before():
     from autogen.io.base import IOStream as Base
     from autogen.io.console import IOConsole as Console

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import ConversableAgent, RunOptions, runtime_logging
 from autogen.logger import BaseLogger, FileLogger, LoggerFactory, SqliteLogger
@@ -71,6 +72,7 @@ def answer() -> ChatCompletion:
 # --------------------------------------------------------------------------------- start and stop
 
 
+@requirement("log:session")
 def test_session_has_an_id_and_ends(database):
     assert not runtime_logging.logging_enabled()
     session = runtime_logging.start(config={"dbname": database})
@@ -103,6 +105,7 @@ def test_without_a_session_nothing_is_logged_and_nothing_fails(agents, caplog):
     assert "logging is not started" in caplog.text
 
 
+@requirement("log:type")
 def test_unknown_type_is_refused():
     with pytest.raises(ValueError, match="logger_type 'redis' is not known"):
         runtime_logging.start(logger_type="redis")  # type: ignore[arg-type]
@@ -119,6 +122,7 @@ def test_sqlite_is_not_loaded_before_it_is_needed():
 # ------------------------------------------------------------------------------------- the tables
 
 
+@requirement("log:database")
 def test_database_has_the_tables_of_before(database):
     runtime_logging.start(config={"dbname": database})
     columns = {
@@ -144,6 +148,7 @@ def test_database_has_the_tables_of_before(database):
     assert rows(database, "SELECT version_number FROM version") == [(1,)]
 
 
+@requirement("log:functions")
 def test_conversation_is_logged_through_its_events(database, agents):
     user, worker = agents
     runtime_logging.start(config={"dbname": database})
@@ -180,6 +185,7 @@ def test_conversation_is_logged_through_its_events(database, agents):
     assert "model.token" not in names
 
 
+@requirement("log:requests", "log:secrets")
 def test_request_is_logged_with_its_answer(database, agents):
     user, _ = agents
     session = runtime_logging.start(config={"dbname": database})
@@ -207,6 +213,7 @@ def test_request_that_fails_is_logged_and_fails(database):
     ]
 
 
+@requirement("log:agents")
 def test_agents_wrappers_and_clients_are_logged_once_without_keys(database, agents):
     user, _ = agents
     runtime_logging.start(config={"dbname": database})
@@ -246,12 +253,14 @@ def test_rows_come_from_many_threads(database):
     assert rows(database, "SELECT count(*) FROM events") == [(100,)]
 
 
+@requirement("log:failure")
 def test_database_that_can_not_be_opened_ends_nothing(tmp_path, caplog):
     runtime_logging.start(config={"dbname": str(tmp_path / "missing" / "logs.db")})
     assert "can't be opened" in caplog.text
     runtime_logging.log_event("a", "x")
 
 
+@requirement("log:failure")
 def test_row_that_can_not_be_written_ends_nothing(database, caplog):
     runtime_logging.start(config={"dbname": database})
     runtime_logging.get_connection().execute("DROP TABLE events")
@@ -263,6 +272,7 @@ def test_row_that_can_not_be_written_ends_nothing(database, caplog):
 # --------------------------------------------------------------------------------------- the file
 
 
+@requirement("log:file")
 def test_file_has_a_line_for_each_entry(tmp_path, agents, monkeypatch):
     monkeypatch.chdir(tmp_path)
     user, _ = agents
@@ -286,6 +296,7 @@ def test_file_has_a_line_for_each_entry(tmp_path, agents, monkeypatch):
     assert entries[6]["response"]["model"] == "m"
 
 
+@requirement("log:failure")
 def test_file_that_can_not_be_opened_ends_nothing(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     runtime_logging.start(
@@ -298,6 +309,7 @@ def test_file_that_can_not_be_opened_ends_nothing(tmp_path, caplog):
 # ------------------------------------------------------------------------------------ one's own
 
 
+@requirement("log:own")
 def test_logger_of_ones_own_gets_everything(agents):
     heard: list[str] = []
 

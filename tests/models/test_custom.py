@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.errors import UsageError
 from autogen.models.custom import ClientNotRegistered, CustomClient
@@ -35,6 +36,7 @@ def test_texts_and_calls_are_found_without_a_message_retrieval():
     assert retrieve(called) == [called.choices[0].message]
 
 
+@requirement("client:usage-keys")
 @pytest.mark.parametrize("said", [None, {}, {"prompt_tokens": 1}])
 def test_usage_that_lacks_a_key_is_none(said):
     client = CustomClient(SimpleNamespace(create=len, get_usage=lambda r: said))
@@ -49,6 +51,7 @@ def test_usage_keys_of_the_client_itself_count():
     assert CustomClient(own).usage(object()) == {"model": "m"}
 
 
+@requirement("client:create-alone")
 def test_client_without_create_is_told_what_is_needed():
     with pytest.raises(TypeError, match=r"'int' has no create\(params\)"):
         CustomClient(3)

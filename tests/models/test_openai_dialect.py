@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.compat.requirements import requirement
 
 from autogen.errors import (
     AuthenticationError,
@@ -119,6 +120,7 @@ def test_url_of_compatible_servers(base_url: str, url: str) -> None:
 DEPLOYMENT = "https://h/openai/deployments/gpt-4o/chat/completions?api-version=2024-02-01"
 
 
+@requirement("provider:azure")
 @pytest.mark.parametrize(
     "base_url,url",
     [
@@ -533,6 +535,7 @@ def test_refusal_is_folded() -> None:
     assert [d.kind for d in deltas] == ["refusal", "refusal"]
 
 
+@requirement("wrapper:stream:calls")
 def test_tool_calls_are_merged_by_index() -> None:
     answer, deltas = fold([TOOL_STREAM])
     assert deltas == []

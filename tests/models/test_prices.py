@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.models import prices
 from autogen.models.prices import cost_usd, known_prices, price_table
@@ -108,5 +109,6 @@ def test_library_of_the_extra_agrees_with_the_table():
         assert cost(model) == pytest.approx(theirs), model
 
 
+@requirement("price:table")
 def test_prices_per_thousand_tokens_have_the_old_shape():
     assert known_prices()["gpt-4o"] == (0.0025, 0.01)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen._kernel.drive import drive_sync
 from autogen._kernel.drive_async import drive_async
@@ -128,6 +129,7 @@ async def _awaited(op: Any) -> Any:
 # ------------------------------------------------------------------------------- order and fallback
 
 
+@requirement("wrapper:order", "wrapper:marks")
 def test_first_entry_answers_and_marks_its_response(drive):
     response = drive(router(Transport(answer("hi")), {}, {}).create({"messages": HELLO}))
     assert response.choices[0].message.content == "hi"
@@ -135,6 +137,7 @@ def test_first_entry_answers_and_marks_its_response(drive):
     assert response.message_retrieval_function(response) == ["hi"]
 
 
+@requirement("wrapper:fallback")
 @pytest.mark.parametrize(
     "error",
     [
@@ -162,6 +165,7 @@ def test_next_entry_is_asked_after_a_fault_of_the_service(drive, error):
     ]
 
 
+@requirement("wrapper:content-filter")
 def test_content_filter_ends_it_at_once(drive):
     transport = Transport(ContentFiltered("refused", status=400))
     with pytest.raises(ContentFiltered):
@@ -169,6 +173,7 @@ def test_content_filter_ends_it_at_once(drive):
     assert len(transport.asked) == 1
 
 
+@requirement("wrapper:fallback:any")
 def test_mistake_in_a_client_is_not_hidden_by_the_next_entry(drive):
     made = router(Transport(), {}, {})
     made.entries[0].client = CustomClient(SimpleNamespace(create=lambda params: params["nothing"]))
@@ -184,6 +189,7 @@ class APITimeoutError(APIError):
     pass
 
 
+@requirement("wrapper:fallback:any")
 @pytest.mark.parametrize("error", [APIError("down"), ConnectionError("down"), TimeoutError("slow")])
 def test_service_errors_of_other_libraries_fall_back(drive, error):
     def create(params: Any) -> Any:
@@ -204,6 +210,7 @@ def test_limits_and_cancelling_do_not_fall_back(drive):
         drive(made.create({"messages": HELLO}))
 
 
+@requirement("wrapper:timeout")
 def test_timeout_of_another_library_on_the_last_entry_is_a_timeout_error(drive):
     def create(params: Any) -> Any:
         raise APITimeoutError("too slow")
@@ -214,6 +221,7 @@ def test_timeout_of_another_library_on_the_last_entry_is_a_timeout_error(drive):
         drive(made.create({"messages": HELLO}))
 
 
+@requirement("wrapper:fallback:last", "wrapper:secrets")
 def test_last_error_tells_of_the_earlier_ones_without_their_secrets(drive):
     key = "sk-abcdefghijklmnop1234"
     transport = Transport(AuthenticationError(f"wrong key {key}"), NotFound("no such model"))
@@ -225,6 +233,7 @@ def test_last_error_tells_of_the_earlier_ones_without_their_secrets(drive):
     assert key not in note
 
 
+@requirement("wrapper:prompt")
 @pytest.mark.parametrize("request_", [{}, {"messages": HELLO, "prompt": "x"}, {"messages": None}])
 def test_messages_and_prompt_are_one_or_the_other(drive, request_):
     transport = Transport()
@@ -233,12 +242,14 @@ def test_messages_and_prompt_are_one_or_the_other(drive, request_):
     assert transport.asked == []
 
 
+@requirement("wrapper:prompt")
 def test_prompt_becomes_a_user_message(drive):
     transport = Transport()
     drive(router(transport).create({"prompt": "hello"}))
     assert list(transport.asked[0][1].messages) == HELLO
 
 
+@requirement("wrapper:no-key")
 def test_missing_key_shows_at_the_first_call_and_names_the_place(drive):
     made = router(Transport(), {"api_key": None})
     with pytest.raises(
@@ -255,6 +266,7 @@ def test_entry_without_a_key_is_passed_over(drive):
 # -------------------------------------------------------------------------------------------- retry
 
 
+@requirement("wrapper:retry")
 @pytest.mark.parametrize(
     "error",
     [
@@ -280,6 +292,7 @@ def test_lasting_fault_is_not_retried(drive):
     assert len(transport.asked) == 1
 
 
+@requirement("wrapper:retry")
 @pytest.mark.parametrize("retries, attempts", [(0, 1), (1, 2), (4, 5)])
 def test_max_retries_counts_the_attempts_after_the_first(drive, retries, attempts):
     transport = Transport(*[ServerFault(f"fault {i}") for i in range(9)])
@@ -288,6 +301,7 @@ def test_max_retries_counts_the_attempts_after_the_first(drive, retries, attempt
     assert len(transport.asked) == attempts
 
 
+@requirement("wrapper:retry")
 def test_pauses_grow_and_are_a_random_part_of_their_limit():
     transport = Transport(*[ServerFault("x") for _ in range(9)])
     made = router(transport, {"max_retries": 6}, jitter=0.5)
@@ -347,6 +361,7 @@ def test_client_of_the_user_that_reports_a_passing_fault_is_retried(drive):
 # ------------------------------------------------------------------------------------------ options
 
 
+@requirement("wrapper:precedence")
 def test_explicit_argument_beats_entry_beats_top_level(drive):
     transport = Transport()
     made = router(transport, {"temperature": 0.2, "top_p": 0.2}, temperature=0.1, top_p=0.1, seed=1)
@@ -354,6 +369,7 @@ def test_explicit_argument_beats_entry_beats_top_level(drive):
     assert transport.asked[0][1].options == {"temperature": 0.3, "top_p": 0.2, "seed": 1}
 
 
+@requirement("wrapper:options")
 def test_only_request_options_reach_the_model(drive):
     transport = Transport()
     made = router(
@@ -400,6 +416,7 @@ def test_message_list_reaches_the_transport_as_it_is(drive):
     assert transport.asked[0][1].messages is HELLO
 
 
+@requirement("wrapper:templates")
 def test_templates_are_filled_in_where_there_is_context(drive):
     transport = Transport()
     plain = {"role": "user", "content": "{x}"}
@@ -426,6 +443,7 @@ def test_instantiate_leaves_what_is_no_template():
 # ------------------------------------------------------------------------------------------- filter
 
 
+@requirement("wrapper:filter")
 def test_filter_moves_on_to_the_next_entry(drive):
     transport = Transport(answer("no"), answer("yes"))
     seen = []
@@ -440,6 +458,7 @@ def test_filter_moves_on_to_the_next_entry(drive):
     assert seen == [({"a": 1}, 0), ({"a": 1}, 1)]
 
 
+@requirement("wrapper:filter:last")
 def test_answer_of_the_last_entry_is_returned_even_if_rejected(drive):
     made = router(Transport(answer("no")), filter_func=lambda context, response: False)
     response = drive(made.create({"messages": HELLO}))
@@ -449,6 +468,7 @@ def test_answer_of_the_last_entry_is_returned_even_if_rejected(drive):
 # -------------------------------------------------------------------------------- price and ledgers
 
 
+@requirement("price:entry")
 @pytest.mark.parametrize(
     "price, cost", [([1, 2], 1.2), (0.5, 0.55), (0, 0.0)], ids=["pair", "one number", "free"]
 )
@@ -463,6 +483,7 @@ def test_known_model_is_priced_by_the_table(drive):
     assert response.cost == pytest.approx(1000 * 2.5e-6 + 100 * 10e-6)
 
 
+@requirement("price:unknown")
 def test_unknown_price_is_unknown_counts_as_zero_and_is_said_once(drive, caplog, request):
     model = f"nobody-knows-{request.node.callspec.id}"
     transport = Transport(answer(model=model), answer(model=model))
@@ -506,6 +527,7 @@ def test_answer_without_usage_has_an_unknown_cost(drive):
 # --------------------------------------------------------------------------------------------- rate
 
 
+@requirement("wrapper:rate")
 def test_rate_limit_spaces_the_requests_of_all_who_use_the_endpoint():
     url = "http://rate.test/v1"
     one = router(Transport(), {"api_rate_limit": 2, "base_url": url})
@@ -523,6 +545,7 @@ def test_rate_limit_counts_retries():
 # ---------------------------------------------------------------------------------- texts and calls
 
 
+@requirement("wrapper:texts")
 def test_called_tools_come_back_as_the_whole_message(drive):
     message = ChatCompletionMessage(None, tool_calls=[ToolCall("c1", FunctionCall("f", "{}"))])
     made = router(Transport(ChatCompletion([Choice(message)], model="gpt-4o")))

@@ -9,8 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 import autogen.oai
+from autogen import ConversableAgent, gather_usage_summary
+from autogen.cache.in_memory_cache import InMemoryCache
 from autogen.errors import UsageError
 from autogen.human.stream import IOStream
 from autogen.models.base import ChatCompletion, ChatCompletionMessage, Choice, CompletionUsage
@@ -84,6 +87,7 @@ class Carrier:
 # ------------------------------------------------------------------------------ clients of users
 
 
+@requirement("client:registered", "usage:summary")
 def test_registered_client_answers(face):
     wrapper = registered()
     response = face.create(wrapper, messages=HELLO)
@@ -100,6 +104,7 @@ def test_registered_client_answers(face):
     }
 
 
+@requirement("client:arguments")
 def test_client_gets_its_entry_and_the_keywords_of_its_registration():
     wrapper = OpenAIWrapper(config_list=[ENTRY])
     wrapper.register_model_client(MyClient, loaded="model")
@@ -107,6 +112,7 @@ def test_client_gets_its_entry_and_the_keywords_of_its_registration():
     assert client_of(wrapper).kwargs == {"loaded": "model"}
 
 
+@requirement("client:params", "wrapper:options")
 def test_client_gets_request_options_and_the_other_keys_of_its_entry(face):
     wrapper = registered(temperature=0.5, cache_seed=None)
     face.create(wrapper, messages=HELLO, agent=object(), top_p=0.1)
@@ -130,17 +136,20 @@ def test_params_of_one_call_are_not_those_of_the_next(face):
     assert "temperature" not in client_of(wrapper).params[1]
 
 
+@requirement("client:unregistered")
 def test_unregistered_client_is_named_when_asked(face):
     wrapper = OpenAIWrapper(config_list=[{"model": "a", "api_key": "k"}, ENTRY])
     with pytest.raises(RuntimeError, match=r"'MyClient'\. Call register_model_client"):
         face.create(wrapper, messages=HELLO)
 
 
+@requirement("client:unnamed")
 def test_client_that_no_entry_names_is_refused():
     with pytest.raises(ValueError, match="no config entry names 'MyClient'"):
         OpenAIWrapper(model="m").register_model_client(MyClient)
 
 
+@requirement("client:twice")
 def test_each_registration_serves_one_entry_and_one_too_many_is_said(caplog):
     wrapper = OpenAIWrapper(config_list=[ENTRY, ENTRY])
     wrapper.register_model_client(MyClient)
@@ -165,6 +174,7 @@ def test_sync_client_runs_in_the_callers_thread_on_the_sync_face_only():
     assert where[1] != threading.get_ident()
 
 
+@requirement("client:async")
 def test_async_client_serves_both_faces(face):
     class Async(MyClient):
         async def create(self, params: dict[str, Any]) -> Any:
@@ -180,6 +190,7 @@ def test_client_without_a_create_is_refused_at_once():
         OpenAIWrapper(config_list=[{"model": "m", "model_client": object()}])
 
 
+@requirement("client:usage-keys")
 def test_client_that_leaves_out_a_usage_key_is_not_counted(face):
     class Silent(MyClient):
         @staticmethod
@@ -191,12 +202,14 @@ def test_client_that_leaves_out_a_usage_key_is_not_counted(face):
     assert wrapper.total_usage_summary is None
 
 
+@requirement("price:entry")
 def test_price_of_the_entry_beats_what_the_client_says(face):
     entry = {"model": "m", "model_client": MyClient({}), "price": [1, 10]}
     response = face.create(OpenAIWrapper(config_list=[entry]), messages=HELLO)
     assert response.cost == pytest.approx(0.014)
 
 
+@requirement("client:create-alone")
 def test_client_with_create_alone_is_counted_by_the_response(face):
     usage = CompletionUsage(10, 10, 20)
     answer = ChatCompletion([Choice(ChatCompletionMessage("hi"))], model="gpt-4", usage=usage)
@@ -224,17 +237,20 @@ def test_clients_and_endpoints_mix_in_one_list(face):
 # ---------------------------------------------------------------------------------- the wrapper
 
 
+@requirement("wrapper:flat")
 def test_flat_options_are_a_list_of_one(face):
     wrapper = OpenAIWrapper(model="gpt-4o", api_key="k", http_client=Carrier())
     assert face.create(wrapper, messages=HELLO).config_id == 0
 
 
+@requirement("wrapper:no-key")
 def test_making_a_wrapper_needs_no_key_and_changes_nothing():
     config_list = [{"model": "gpt-4o", "tags": ["x"]}]
     OpenAIWrapper(config_list=config_list, temperature=0)
     assert config_list == [{"model": "gpt-4o", "tags": ["x"]}]
 
 
+@requirement("wrapper:bad-options")
 @pytest.mark.parametrize(
     "config, text",
     [
@@ -255,6 +271,7 @@ def test_bad_option_is_refused_with_its_value(config, text):
         OpenAIWrapper(**config)
 
 
+@requirement("wrapper:bad-options")
 @pytest.mark.parametrize(
     "option, text",
     [
@@ -289,6 +306,7 @@ def test_reconfiguring_keeps_the_account_and_the_registered_clients(face):
     assert wrapper.total_usage_summary["my-model"]["total_tokens"] == 10
 
 
+@requirement("config:shared")
 def test_configurations_are_shared_not_copied():
     class Lock:
         def __deepcopy__(self, memo: Any) -> Any:
@@ -301,17 +319,20 @@ def test_configurations_are_shared_not_copied():
     assert client_of(wrapper).params[0]["device"] is lock
 
 
+@requirement("wrapper:option-sets")
 def test_option_sets_are_public():
     assert {"cache_seed", "filter_func", "context", "price", "tags"} <= OpenAIWrapper.extra_kwargs
     assert {"api_key", "base_url", "timeout", "max_retries"} <= OpenAIWrapper.openai_kwargs
 
 
+@requirement("wrapper:templates")
 def test_instantiate_is_public():
     assert OpenAIWrapper.instantiate("{x}", {"x": 1}, True) == "1"
     assert OpenAIWrapper.instantiate("{x}", {"x": 1}) == "{x}"
     assert OpenAIWrapper.instantiate(lambda c: c["x"], {"x": "2"}) == "2"
 
 
+@requirement("wrapper:secrets")
 def test_nothing_of_a_key_is_in_any_repr():
     wrapper = OpenAIWrapper(config_list=[{"model": "m", "api_key": "sk-verysecret"}])
     entry = wrapper._router.entries[0]
@@ -339,6 +360,7 @@ def printed(wrapper: OpenAIWrapper, *mode: Any) -> str:
     return "\n".join(lines.lines)
 
 
+@requirement("usage:none")
 def test_summaries_are_none_before_use_and_after_clearing():
     wrapper = registered()
     assert (wrapper.total_usage_summary, wrapper.actual_usage_summary) == (None, None)
@@ -348,6 +370,7 @@ def test_summaries_are_none_before_use_and_after_clearing():
     assert (wrapper.total_usage_summary, wrapper.actual_usage_summary) == (None, None)
 
 
+@requirement("usage:printed")
 @pytest.mark.parametrize(
     "mode", [[], ["actual", "total"], "actual", "total", ["total"], "both"], ids=str
 )
@@ -361,12 +384,14 @@ def test_printed_summary_names_model_tokens_and_cost(mode):
     assert "* my-model: 0.25000 USD, 4 prompt tokens, 1 completion tokens, 5 tokens in all" in text
 
 
+@requirement("usage:printed:mode")
 @pytest.mark.parametrize("mode", ["sum", [], ["actual", "x"]], ids=str)
 def test_unknown_mode_is_refused(mode):
     with pytest.raises(ValueError, match="use 'actual', 'total'"):
         registered().print_usage_summary(mode)
 
 
+@requirement("price:unknown")
 def test_unknown_price_is_printed_as_unknown():
     wrapper = OpenAIWrapper(model="nobody-knows-me", api_key="k", http_client=Carrier())
     wrapper.create(messages=HELLO)
@@ -386,6 +411,26 @@ def test_answers_from_a_cache_are_told_apart(tmp_path, monkeypatch):
     assert "cached answers left out: 0.25000 USD" in text
 
 
+@requirement("usage:gather")
+def test_usage_of_agents_is_added_up_with_and_without_cached_answers(face):
+    cache = InMemoryCache()
+    agents = []
+    for name in ("a", "b"):
+        agent = ConversableAgent(name, llm_config={"config_list": [ENTRY]})
+        agent.register_model_client(MyClient)
+        face.create(agent.client, messages=HELLO, cache=cache)
+        agents.append(agent)
+    found = gather_usage_summary([*agents, ConversableAgent("mute", llm_config=False)])
+    row = {"cost": 0.25, "prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5}
+    assert found == {
+        "usage_including_cached_inference": {
+            "total_cost": 0.5,
+            "my-model": {key: 2 * value for key, value in row.items()},
+        },
+        "usage_excluding_cached_inference": {"total_cost": 0.25, "my-model": row},
+    }
+
+
 # ------------------------------------------------------------------------------------- the names
 
 
@@ -401,6 +446,7 @@ def test_placeholder_says_what_to_do():
         PlaceHolderClient({"model_client_cls": "X"}).create({})
 
 
+@requirement("client:openai")
 def test_openai_client_is_a_model_client():
     client = OpenAIClient({"model": "gpt-4", "api_key": "k", "http_client": Carrier()})
     assert isinstance(client, ModelClient)
@@ -413,6 +459,7 @@ def test_openai_client_is_a_model_client():
         OpenAIClient("sk-x")  # type: ignore[arg-type]
 
 
+@requirement("price:table")
 def test_price_table_is_per_thousand_tokens():
     assert openai_utils.OAI_PRICE1K["gpt-4"] == (0.03, 0.06)
 

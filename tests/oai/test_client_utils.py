@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.models.base import ChatCompletion, ChatCompletionMessage, Choice
 from autogen.oai.client import OpenAIWrapper
@@ -22,6 +23,7 @@ def ran(*names: str) -> list[dict[str, Any]]:
     return messages
 
 
+@requirement("wrapper:hide-tools")
 @pytest.mark.parametrize(
     "when, names, hidden",
     [
@@ -42,6 +44,7 @@ def test_unknown_moment_is_refused():
         should_hide_tools([], TOOLS, "often")
 
 
+@requirement("wrapper:hide-tools")
 def test_option_takes_the_tools_out_of_the_request():
     seen = []
 
@@ -58,6 +61,7 @@ def test_option_takes_the_tools_out_of_the_request():
     assert seen == [{"tools": TOOLS}, {}]
 
 
+@requirement("wrapper:helpers")
 @pytest.mark.parametrize(
     "value, checked",
     [(0.5, 0.5), (0, 0), (None, 1.0), ("hot", 1.0), (-1, 1.0), (3, 1.0), (0.7, 1.0)],

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.cache import Cache
 from autogen.errors import (
@@ -45,6 +46,7 @@ def text_of(made: OpenAIWrapper, response: Any) -> Any:
     return made.extract_text_or_completion_object(response)[0]
 
 
+@requirement("provider:compatible", "wrapper:texts", "usage:summary")
 def test_server_answers_and_the_answer_is_priced(face):
     with LoopbackLLM(["general kenobi"]) as server:
         made = wrapper(server, temperature=0.5)
@@ -56,6 +58,7 @@ def test_server_answers_and_the_answer_is_priced(face):
         assert body == {"model": "gpt-4o", "messages": HELLO, "temperature": 0.5}
 
 
+@requirement("wrapper:texts")
 def test_tool_calls_come_back_as_a_message(face):
     with LoopbackLLM([call("add", a=1)]) as server:
         made = wrapper(server)
@@ -63,6 +66,7 @@ def test_tool_calls_come_back_as_a_message(face):
         assert message.tool_calls[0].function.name == "add"
 
 
+@requirement("wrapper:retry")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -89,6 +93,7 @@ def test_passing_fault_is_overcome(face, fault):
         assert len(server.requests) == 3
 
 
+@requirement("wrapper:fallback")
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
 def test_lasting_fault_goes_to_the_next_entry_at_once(face, status):
     with LoopbackLLM([status]) as first, LoopbackLLM(["second"]) as second:
@@ -97,6 +102,7 @@ def test_lasting_fault_goes_to_the_next_entry_at_once(face, status):
         assert (text_of(made, response), response.config_id) == ("second", 1)
 
 
+@requirement("wrapper:fallback")
 def test_dead_server_goes_to_the_next_entry(face):
     with LoopbackLLM([]) as dead:
         url = dead.base_url
@@ -119,6 +125,7 @@ def test_dead_server_alone_is_a_connection_fault_with_its_address(face):
         face.create(made, messages=HELLO)
 
 
+@requirement("wrapper:content-filter")
 def test_content_filter_is_asked_nobody_else(face):
     refusal = Reply(status=400, error={"message": "no", "code": "content_filter"})
     with LoopbackLLM([refusal]) as first, LoopbackLLM([]) as second:
@@ -127,6 +134,7 @@ def test_content_filter_is_asked_nobody_else(face):
             face.create(made, messages=HELLO)
 
 
+@requirement("wrapper:timeout")
 def test_service_that_lasts_too_long_is_a_timeout_error(face):
     with LoopbackLLM([Reply(fault="hang")]) as server:
         made = OpenAIWrapper(model="m", base_url=server.base_url, timeout=0.05, max_retries=0)
@@ -135,6 +143,7 @@ def test_service_that_lasts_too_long_is_a_timeout_error(face):
         assert isinstance(caught.value, ProviderTimeout)
 
 
+@requirement("wrapper:fallback:last")
 def test_persistent_limit_is_raised_with_its_status(face):
     with LoopbackLLM([429, 429, 429]) as server:
         with pytest.raises(RateLimited) as caught:
@@ -142,6 +151,7 @@ def test_persistent_limit_is_raised_with_its_status(face):
         assert (caught.value.status, caught.value.retryable) == (429, True)
 
 
+@requirement("wrapper:secrets")
 def test_wrong_key_is_in_no_error(face):
     key = "sk-very-secret-1234567890"
     refusal = Reply(status=401, error=f"Incorrect API key provided: {key}")
@@ -163,6 +173,7 @@ def test_stream_that_broke_after_tokens_were_shown_is_not_begun_again(face, faul
         assert len(server.requests) == 1
 
 
+@requirement("wrapper:stream", "wrapper:stream:usage")
 def test_stream_and_whole_answer_are_one_and_the_same(face):
     with LoopbackLLM(["one two three"] * 2) as server:
         made = wrapper(server)
@@ -181,6 +192,7 @@ def test_answer_from_the_disk_needs_no_server(face, tmp_path):
         assert made.actual_usage_summary["gpt-4o"]["total_tokens"] == 3
 
 
+@requirement("cache:key")
 def test_answer_of_one_server_is_not_that_of_another(face, tmp_path):
     with (
         Cache.disk(1, str(tmp_path)) as cache,
@@ -192,6 +204,7 @@ def test_answer_of_one_server_is_not_that_of_another(face, tmp_path):
             assert text_of(made, face.create(made, messages=HELLO, cache=cache)) == text
 
 
+@requirement("cache:single-flight")
 def test_fifty_threads_with_one_question_send_one_request(tmp_path, wait_s):
     everybody_is_here = threading.Barrier(50)
     with (

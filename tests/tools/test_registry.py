@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel
+from tests.compat.requirements import requirement
 
 from autogen.oai.client import OpenAIWrapper
 from autogen.tools import registry
@@ -62,6 +63,7 @@ def names(agent: Agent) -> list[str]:
 # ------------------------------------------------------------------------------------- for models
 
 
+@requirement("register:llm:stacked")
 def test_decorators_stack_and_inherit_name_and_description():
     first, second, third, executor = (Agent({**TOOL_LESS}) for _ in range(4))
 
@@ -80,6 +82,7 @@ def test_decorators_stack_and_inherit_name_and_description():
     assert list(executor.function_map) == ["other"]
 
 
+@requirement("register:llm:no-description")
 def test_innermost_decorator_needs_a_description(agent):
     with pytest.raises(ValueError, match=r"^Function description is required, none found\.$"):
 
@@ -88,6 +91,7 @@ def test_innermost_decorator_needs_a_description(agent):
             return a
 
 
+@requirement("register:llm:api-style")
 def test_style_function_fills_the_older_list(agent):
     @agent.register_for_llm(description="d", api_style="function")
     def f(a: int) -> int:
@@ -129,6 +133,7 @@ def test_methods_can_be_registered(agent):
 # --------------------------------------------------------------------------------- for execution
 
 
+@requirement("register:execution")
 def test_wrapper_takes_dicts_gives_text_and_knows_its_origin(agent):
     @agent.register_for_execution()
     def double(base: Annotated[Currency, "Base"]) -> Currency:
@@ -173,6 +178,7 @@ def test_wrapper_comes_from_the_agent_where_it_makes_its_own():
     assert agent.function_map["f"](n=1) == "called f"
 
 
+@requirement("register:both")
 def test_register_function_registers_with_both():
     caller, executor = Agent({**TOOL_LESS}), Agent()
 
@@ -204,6 +210,7 @@ def test_register_function_asks_no_more_of_an_executor_than_before():
 # ------------------------------------------------------------------------------------- signatures
 
 
+@requirement("register:signature")
 def test_signature_is_added_replaced_and_removed(agent):
     agent.update_tool_signature(tool("f", "one"), is_remove=False)
     agent.update_tool_signature(tool("g"), is_remove=False)
@@ -225,6 +232,7 @@ def test_function_signature_is_added_replaced_and_removed(agent):
     assert "functions" not in agent.llm_config
 
 
+@requirement("register:signature:wrong")
 @pytest.mark.parametrize(
     "signature, is_remove",
     [("f", False), (None, False), ({"name": "f"}, False), (tool("f"), True), (None, True)],
@@ -247,6 +255,7 @@ def test_removing_from_an_agent_without_tools_is_refused(agent):
         agent.update_tool_signature("f", is_remove=True)
 
 
+@requirement("register:keeps-client")
 def test_client_stays_and_knows_the_new_tools(agent):
     client = agent.client
     agent.update_tool_signature(tool("f"), is_remove=False)

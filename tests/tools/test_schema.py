@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Optional
 
 import pytest
 from pydantic import BaseModel, Field
+from tests.compat.requirements import requirement
 
 from autogen.tools.schema import (
     get_default_values,
@@ -118,6 +119,7 @@ def test_parameters_without_annotation_and_default_are_listed_in_order():
     )
 
 
+@requirement("schema:default-only")
 def test_parameter_with_default_and_no_annotation_is_left_out_with_a_warning(caplog):
     def f(a: int, hidden=3) -> int:
         return a
@@ -127,6 +129,7 @@ def test_parameter_with_default_and_no_annotation_is_left_out_with_a_warning(cap
     assert "'hidden'" in caplog.text
 
 
+@requirement("schema:return")
 def test_missing_return_annotation_is_a_warning(caplog):
     def f(a: int):
         return a
@@ -136,6 +139,7 @@ def test_missing_return_annotation_is_a_warning(caplog):
     assert "The return type of the function 'f' is not annotated" in caplog.text
 
 
+@requirement("schema:description")
 def test_description_that_is_no_text_is_refused():
     def f(a: Annotated[int, 7]) -> int:
         return a
@@ -155,6 +159,7 @@ def test_description_may_come_from_a_pydantic_field_and_constraints_are_kept():
     }
 
 
+@requirement("schema:nested")
 def test_models_inside_models_are_written_out_in_place():
     def f(
         wallet: Annotated[Wallet, "A wallet"], other: Currency | None = None, *, c: Colour
@@ -336,6 +341,7 @@ def test_parts_of_a_signature():
     }
 
 
+@requirement("functions:models")
 def test_dicts_become_models_where_a_function_wants_them():
     @load_basemodels_if_needed
     def f(base: Currency, all: Annotated[list[Currency], "All"], n: int = 1) -> Any:
@@ -369,6 +375,7 @@ def test_kind_of_a_function_is_seen_through_partials_and_objects():
     assert not is_async(Colour)
 
 
+@requirement("functions:text")
 @pytest.mark.parametrize(
     "value, text",
     [

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import code_utils
 from autogen.code_utils import (
@@ -28,6 +29,7 @@ from autogen.code_utils import (
 from autogen.errors import NoWallError
 
 
+@requirement("codeutils:names")
 def test_names_are_those_of_the_rooms_below():
     assert (UNKNOWN, TIMEOUT_MSG, DEFAULT_TIMEOUT) == ("unknown", "Timeout", 600)
     assert PYTHON_VARIANTS == ["python", "Python", "py"]
@@ -53,12 +55,14 @@ def run(tmp_path, require_part):
     return run
 
 
+@requirement("codeutils:execute")
 @pytest.mark.wall
 def test_code_is_run_and_leaves_no_file(run, tmp_path):
     assert run("print('hello')") == (0, "hello\n", None)
     assert [path.name for path in (tmp_path / "work").iterdir()] == []
 
 
+@requirement("codeutils:failure")
 @pytest.mark.wall
 def test_failure_tells_what_happened(run):
     exit_code, logs, image = run("print('before')\nraise ValueError('no')")
@@ -68,6 +72,7 @@ def test_failure_tells_what_happened(run):
     assert image is None
 
 
+@requirement("codeutils:execute")
 @pytest.mark.wall
 def test_named_code_is_saved_and_run_with_its_own_line_numbers(run, tmp_path):
     exit_code, logs, _ = run("x = 1\nprint(__name__, 1 / 0)\n", filename="task.py")
@@ -76,6 +81,7 @@ def test_named_code_is_saved_and_run_with_its_own_line_numbers(run, tmp_path):
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["task.py"]
 
 
+@requirement("codeutils:execute")
 @pytest.mark.wall
 def test_file_that_is_there_is_run_as_it_is(run, tmp_path):
     (tmp_path / "work").mkdir()
@@ -86,22 +92,26 @@ def test_file_that_is_there_is_run_as_it_is(run, tmp_path):
     assert (tmp_path / "work" / "task.py").read_text() == "print(__name__)\n"
 
 
+@requirement("codeutils:timeout")
 @pytest.mark.wall
 def test_code_that_takes_too_long_is_a_timeout(run):
     assert run("import time; time.sleep(30)", timeout=1) == (1, TIMEOUT_MSG, None)
 
 
+@requirement("codeutils:language")
 @pytest.mark.wall
 def test_unknown_language_is_told(run):
     assert run("x", lang="cobol") == (1, "unknown language cobol", None)
 
 
+@requirement("codeutils:outside")
 def test_name_outside_the_folder_is_refused(tmp_path):
     answer = execute_code("x", filename="../x.py", work_dir=tmp_path / "work")
     assert answer == (1, "Filename is not in the workspace", None)
     assert not (tmp_path / "x.py").exists()
 
 
+@requirement("codeutils:nothing")
 def test_neither_code_nor_file_is_an_assertion_error():
     with pytest.raises(AssertionError):
         execute_code()
@@ -126,6 +136,7 @@ def daemon(path: str, answer: bytes) -> threading.Thread:
     return thread
 
 
+@requirement("codeutils:docker")
 @pytest.mark.parametrize(
     "answer, is_running",
     [(b"HTTP/1.0 200 OK\r\n\r\nOK", True), (b"HTTP/1.0 500 No\r\n\r\n", False), (b"", False)],
@@ -138,6 +149,7 @@ def test_docker_runs_if_its_socket_answers(tmp_path, monkeypatch, wait_s, answer
     thread.join(wait_s)
 
 
+@requirement("codeutils:docker")
 def test_no_socket_is_no_docker(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     assert not is_docker_running()
@@ -153,6 +165,7 @@ def test_docker_elsewhere_without_its_program_is_none(tmp_path, monkeypatch):
     assert not is_docker_running()
 
 
+@requirement("codeutils:use-docker")
 @pytest.mark.parametrize(
     "said, meant", [(None, None), ("none", None), ("1", True), ("True", True), ("no", False)]
 )
@@ -169,6 +182,7 @@ def test_variable_that_is_no_truth_value_is_refused(monkeypatch):
         decide_use_docker(None)
 
 
+@requirement("codeutils:venv")
 def test_virtual_environment_has_a_python(tmp_path):
     context = create_virtual_env(tmp_path / "env", with_pip=False, symlinks=os.name != "nt")
     prefix = subprocess.run(

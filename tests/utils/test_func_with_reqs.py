@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.coding import func_with_reqs
 from autogen.coding.func_with_reqs import (
@@ -55,12 +56,14 @@ def load(path: str = "x.csv") -> "pd.DataFrame":  # noqa: F821, UP037
 async def later(*args, key=(), **kwargs): ...
 
 
+@requirement("requirements:decorator")
 def test_decorated_function_can_be_called_and_keeps_its_name():
     assert load("a") == "a"
     assert load.__name__ == "load"
     assert isinstance(load, FunctionWithRequirements)
 
 
+@requirement("requirements:text")
 def test_source_is_read_and_not_run():
     func = FunctionWithRequirements.from_str("import os\nos.abort()\n" + SOURCE, ["x"], ["os"])
     assert isinstance(func, FunctionWithRequirementsStr)
@@ -69,6 +72,7 @@ def test_source_is_read_and_not_run():
         func(1)
 
 
+@requirement("requirements:text:bad")
 @pytest.mark.parametrize(
     "source, problem",
     [
@@ -83,6 +87,7 @@ def test_source_of_anything_else_than_one_function_is_refused(source, problem):
         FunctionWithRequirements.from_str(source)
 
 
+@requirement("requirements:stub")
 def test_stub_is_signature_and_docstring():
     assert to_stub(add) == ('def add(a: int, b: int) -> int:\n    """Add two numbers."""\n    ...')
     assert to_stub(FunctionWithRequirements.from_str(SOURCE)) == (

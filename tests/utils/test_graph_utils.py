@@ -6,6 +6,7 @@ import logging
 import sys
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import ConversableAgent
 from autogen.errors import AutogenError
@@ -28,29 +29,34 @@ def test_good_graph_says_nothing(agents, caplog):
     assert caplog.text == ""
 
 
+@requirement("graph:valid")
 def test_graph_must_be_a_dict(agents):
     with pytest.raises(ValueError, match="are a list; they must be a dict"):
         check_graph_validity([agents[0]], agents)
 
 
+@requirement("graph:valid")
 def test_values_must_be_lists(agents):
     a, b, _ = agents
     with pytest.raises(ValueError, match="of 'a' are a ConversableAgent"):
         check_graph_validity({a: b}, agents)
 
 
+@requirement("graph:valid")
 def test_keys_must_be_members(agents):
     stranger = ConversableAgent("stranger", llm_config=False)
     with pytest.raises(ValueError, match="'stranger', who is not in the group"):
         check_graph_validity({stranger: [agents[0]]}, agents)
 
 
+@requirement("graph:valid")
 def test_elements_must_be_agents(agents):
     a, b, _ = agents
     with pytest.raises(ValueError, match="of 'a' hold 'b', which is not an agent"):
         check_graph_validity({a: [b, "b"]}, agents)
 
 
+@requirement("graph:warned")
 def test_oddities_are_logged(agents, caplog):
     a, b, _ = agents
     stranger = ConversableAgent("stranger", llm_config=False)
@@ -62,12 +68,14 @@ def test_oddities_are_logged(agents, caplog):
     assert "After 'a' these agents are listed twice: 'b'" in caplog.text
 
 
+@requirement("graph:loops")
 def test_self_loops_are_seen(agents):
     a, b, _ = agents
     assert has_self_loops({a: [b], b: [b]})
     assert not has_self_loops({a: [b], b: [a]})
 
 
+@requirement("graph:invert")
 def test_what_is_not_disallowed_is_allowed(agents):
     a, b, c = agents
     assert invert_disallowed_to_allowed({a: [b, a], b: []}, agents) == {
@@ -84,6 +92,7 @@ def test_drawing_without_its_packages_says_what_to_install(agents, monkeypatch):
         visualize_speaker_transitions_dict({}, agents)
 
 
+@requirement("graph:drawn")
 def test_graph_is_drawn_into_a_file(agents, tmp_path, require_part, monkeypatch):
     try:
         import matplotlib

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import errors, exception_utils, function_utils
 from autogen.formatting_utils import colored
 from autogen.tools import schema
 
 
+@requirement("errors:names", "errors:suffix")
 def test_exceptions_are_those_of_the_tree_under_both_names():
     for name in (
         "AgentNameConflict",
@@ -23,11 +25,13 @@ def test_exceptions_are_those_of_the_tree_under_both_names():
     assert exception_utils.AgentNameConflict("twice").message == "twice"
 
 
+@requirement("functions:names")
 def test_function_utils_are_those_of_tools():
     for name in function_utils.__all__:
         assert getattr(function_utils, name) is getattr(schema, name)
 
 
+@requirement("types:import")
 def test_types_can_be_imported():
     from autogen.types import MessageContentType, UserMessageTextContentPart
 
@@ -36,6 +40,7 @@ def test_types_can_be_imported():
     assert content
 
 
+@requirement("colour:forced")
 @pytest.mark.parametrize(
     "arguments, shown",
     [
@@ -51,10 +56,12 @@ def test_colour_where_it_is_forced(arguments, shown):
     assert colored(*arguments, force_color=True) == shown
 
 
+@requirement("colour:unseen")
 def test_no_colour_where_nobody_sees_it(capsys):
     assert colored("x", "red", attrs=["bold"]) == "x"
 
 
+@requirement("colour:unseen")
 def test_variables_decide_over_the_terminal(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert colored("x", "red") == "\x1b[31mx\x1b[0m"

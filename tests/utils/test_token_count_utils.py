@@ -8,6 +8,7 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.compat.requirements import requirement
 
 from autogen.token_count_utils import (
     count_token,
@@ -34,6 +35,7 @@ def test_estimate_of_prose_stays_below_half_its_letters():
     assert 17 <= estimated_tokens(PROSE) <= 30
 
 
+@requirement("tokens:count")
 @pytest.mark.parametrize(
     "text, exact",
     # Counted with the data of o200k_base and cl100k_base, the larger of both.
@@ -58,6 +60,7 @@ def test_estimate_of_random_letters_knows_that_they_are_no_words():
     assert estimated_tokens(letters) > 1622
 
 
+@requirement("tokens:count")
 def test_messages_cost_more_than_their_texts():
     text = count_token("hi there", "unknown-model")
     one = count_token({"role": "user", "content": "hi there"}, "unknown-model")
@@ -81,17 +84,20 @@ def test_picture_has_a_price_of_its_own_whatever_its_data():
     assert 1105 < count_token({"role": "user", "content": parts}, "m") < 1200
 
 
+@requirement("tokens:bad")
 def test_other_input_is_refused():
     with pytest.raises(ValueError, match="input is a int"):
         count_token(3)  # type: ignore[arg-type]
 
 
+@requirement("tokens:functions")
 def test_functions_cost_their_schemas():
     function = {"name": "f", "description": "Do it.", "parameters": {"type": "object"}}
     assert num_tokens_from_functions([]) == 0
     assert num_tokens_from_functions([function] * 2) > num_tokens_from_functions([function]) > 12
 
 
+@requirement("tokens:limit")
 @pytest.mark.parametrize(
     "model, limit",
     [
@@ -111,18 +117,21 @@ def test_limit_is_known(model, limit):
     assert get_max_token_limit(model) == limit
 
 
+@requirement("tokens:limit")
 @pytest.mark.parametrize("model", ["gpt-9", "gpt-4-something-new", "", "llama"])
 def test_limit_that_is_not_known_is_a_key_error(model):
     with pytest.raises(KeyError):
         get_max_token_limit(model)
 
 
+@requirement("tokens:left")
 def test_what_is_used_and_what_is_left():
     used = count_token(PROSE, "gpt-4")
     assert token_left(PROSE, "gpt-4") == 8192 - used
     assert percentile_used(PROSE, "gpt-4") == used / 8192
 
 
+@requirement("tokens:count")
 def test_count_is_exact_where_the_tokenizer_has_its_data(monkeypatch, require_part):
     try:
         import tiktoken.registry
@@ -141,6 +150,7 @@ def test_count_is_exact_where_the_tokenizer_has_its_data(monkeypatch, require_pa
     assert count_token("hello", "some-other-model") == estimated_tokens("hello")
 
 
+@requirement("tokens:count")
 def test_nothing_is_downloaded(monkeypatch, tmp_path):
     # The network is blocked in tests: a download would raise.
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))

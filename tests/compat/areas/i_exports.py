@@ -7,6 +7,8 @@ TITLE = "Names"
 ROWS = [
     same("names:top", "import autogen offers the names that 0.2 offers there."),
     same("names:modules", "Classes and helpers stand in the 0.2 modules of agentchat."),
+    same("names:helpers", "Caches, logging, streams and helpers stand in the 0.2 modules."),
+    same("names:coding", "Code blocks, executors and their factory stand in autogen.coding."),
     better(
         "names:added",
         "a_initiate_chats and LLMAgent are offered at the top too.",

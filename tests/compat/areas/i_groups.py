@@ -126,6 +126,11 @@ ROWS = [
     same("group:calls:able", "After calls only members able to carry them out are candidates."),
     same("group:calls:nobody", "A call nobody can carry out raises the 0.2 ValueError."),
     same("group:calls:filter-off", "func_call_filter=False leaves calls out of account."),
+    better(
+        "group:auto:schema",
+        "A model that is known to take a JSON schema is held to one of the candidates.",
+        why="every model was asked in words alone",
+    ),
     same("group:auto:asked", "The model is sent roles, transcript and prompt, by the templates."),
     same("group:auto:mentions", "A name counts between word borders, with _ as space or escaped."),
     same("group:auto:retries", "Unclear answers are told and asked again; then the order decides."),
