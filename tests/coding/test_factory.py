@@ -24,7 +24,8 @@ from autogen.errors import NoWallError, UsageError
 
 @pytest.fixture
 def no_wall(monkeypatch):
-    """A machine without bubblewrap and without a Docker engine."""
+    """A machine without bubblewrap, Landlock and a Docker engine."""
+    monkeypatch.setattr("autogen.coding.landlock.abi", lambda: 0)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr("autogen.coding.bubblewrap.shutil.which", lambda *a, **k: None)
@@ -145,7 +146,7 @@ def test_wrong_keys_and_values_are_refused(config):
 
 
 @pytest.mark.wall
-def test_where_namespaces_are_forbidden_the_refusal_says_so(sandbox, tmp_path):
+def test_where_namespaces_are_forbidden_landlock_holds_or_the_refusal_says_so(sandbox, tmp_path):
     sandbox()
     program = f"""
 from autogen.coding import CodeBlock
@@ -153,11 +154,12 @@ from autogen.coding.factory import legacy_executor
 from autogen.coding.walls import probe
 from autogen.errors import NoWallError
 assert not probe()[0].ok and probe()[0].remedy
+print(probe()[0].why)
 try:
-    legacy_executor({{"work_dir": {str(tmp_path / "w")!r}}}).execute_code_blocks(
-        [CodeBlock(code="print(1)", language="python")])
+    print(probe()[1].ok, legacy_executor({{"work_dir": {str(tmp_path / "w")!r}}})
+        .execute_code_blocks([CodeBlock(code="print(1)", language="python")]).output)
 except NoWallError as error:
-    print(error)
+    print(probe()[1].ok, error)
 """
     forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
     done = subprocess.run(
@@ -170,3 +172,7 @@ except NoWallError as error:
     if "unshare" in done.stderr:
         pytest.skip("this machine cannot be made to forbid namespaces")
     assert "User namespaces are probably forbidden" in done.stdout, done.stderr
+    if "True" in done.stdout:
+        assert "\nTrue 1\n" in done.stdout
+    else:
+        assert "\nFalse Code is not run, because no wall stands here" in done.stdout

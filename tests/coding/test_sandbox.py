@@ -341,11 +341,6 @@ def test_wrong_arguments_are_refused_at_once(tmp_path, options):
         SandboxCommandLineCodeExecutor(**options)
 
 
-def test_wall_that_is_not_built_is_named(sandbox, run):
-    with pytest.raises(NoWallError, match="landlock"):
-        run(sandbox(wall="landlock"), "print(1)")
-
-
 def test_construction_starts_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("autogen.coding.spawn.spawn", None)
     monkeypatch.setenv("PATH", "/nowhere")

@@ -33,7 +33,6 @@ from .spawn import spawn
 __all__ = ["Mount", "Plan", "start_wall"]
 
 INSIDE = "/run/autogen"
-LAYER = f"{INSIDE}/layer"
 START_S = 30.0
 BIN_FOLDERS = "/usr/local/bin:/usr/bin:/bin"
 
@@ -241,7 +240,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=(filter_fd, info_writer, inner_door.fileno()),
-            env=_outer_environment(),
+            env=outer_environment(),
             cwd="/",
             bufsize=0,
             # A Ctrl-C at the terminal is this program's to handle, not the wall's.
@@ -258,7 +257,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         inner_door.close()
     link = Link(process)
     try:
-        link.start(_setup(plan, inner_number), timeout_s=START_S, waker=waker)
+        link.start(setup_of(plan, door=inner_number), timeout_s=START_S, waker=waker)
         if plan.egress:
             link.gate = Gate(_take_listener(door), plan.egress)
         _hold_inner(link, info)
@@ -294,7 +293,7 @@ def _hold_inner(link: Link, info: int) -> None:
         return
 
 
-def _outer_environment() -> dict[str, str]:
+def outer_environment() -> dict[str, str]:
     """What bubblewrap itself needs; whoever may read its process learns nothing from it."""
     return {"PATH": BIN_FOLDERS, "LANG": "C.UTF-8", "AUTOGEN_CANARY": "seen"}
 
@@ -394,30 +393,39 @@ def _mounts(plan: Plan) -> Iterable[Mount]:
 # ------------------------------------------------------------------------
 
 
-def _setup(plan: Plan, door: int) -> dict[str, Any]:
+def setup_of(plan: Plan, *, inside: str = INSIDE, door: int = -1) -> dict[str, Any]:
+    """What the runner is told.
+
+    Args:
+        plan: The wall.
+        inside: The folder for its own things.
+        door: The descriptor by which it passes the listening socket out.
+    """
+    layer = f"{inside}/layer"
     source = Path(__file__).with_name("pip_shim.py").read_text(encoding="utf-8")
+    source = source.replace(INSIDE, inside)
     program = plan.interpreter.executable
     command = '#!/bin/sh\nexec {} -m {} "$@"\n'
     files: dict[str, tuple[str, int]] = {
-        f"{INSIDE}/lib/pip/__init__.py": (source, 0o644),
-        f"{INSIDE}/lib/pip/__main__.py": ("from . import main\nraise SystemExit(main())\n", 0o644),
-        f"{INSIDE}/lib/uv.py": ("from pip import uv\nraise SystemExit(uv())\n", 0o644),
-        f"{INSIDE}/bin/uv": (command.format(program, "uv"), 0o755),
+        f"{inside}/lib/pip/__init__.py": (source, 0o644),
+        f"{inside}/lib/pip/__main__.py": ("from . import main\nraise SystemExit(main())\n", 0o644),
+        f"{inside}/lib/uv.py": ("from pip import uv\nraise SystemExit(uv())\n", 0o644),
+        f"{inside}/bin/uv": (command.format(program, "uv"), 0o755),
     }
     for name in ("pip", "pip3"):
-        files[f"{INSIDE}/bin/{name}"] = (command.format(program, "pip"), 0o755)
+        files[f"{inside}/bin/{name}"] = (command.format(program, "pip"), 0o755)
     venv_bin = [os.path.join(plan.interpreter.venv, "bin")] if plan.interpreter.venv else []
-    path = [*venv_bin, f"{INSIDE}/bin", f"{LAYER}/bin", os.path.dirname(program)]
+    path = [*venv_bin, f"{inside}/bin", f"{layer}/bin", os.path.dirname(program)]
     path += ["/usr/local/bin", "/usr/bin", "/bin"]
     env = {
-        "HOME": f"{INSIDE}/home",
+        "HOME": f"{inside}/home",
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
         "PATH": ":".join(dict.fromkeys(path)),
         "PWD": plan.work_dir,
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8:backslashreplace",
-        "PYTHONPATH": f"{INSIDE}/lib:{LAYER}",
+        "PYTHONPATH": f"{inside}/lib:{layer}",
         "PYTHONUNBUFFERED": "1",
         "USER": "sandbox",
         **(proxy_variables(plan.egress) if plan.egress else {}),
@@ -430,14 +438,15 @@ def _setup(plan: Plan, door: int) -> dict[str, Any]:
             "processes": plan.processes,
         },
         "files": files,
-        "links": {f"{INSIDE}/bin/{name}": program for name in ("python", "python3")},
-        "home": f"{INSIDE}/home",
+        "links": {f"{inside}/bin/{name}": program for name in ("python", "python3")},
+        "home": f"{inside}/home",
         "gate": {"fd": door, "port": PORT} if plan.egress else None,
-        "socket": f"{INSIDE}/ask",
-        "path_first": [f"{INSIDE}/lib", LAYER],
+        "socket": f"{inside}/ask",
+        "path_first": [f"{inside}/lib", layer],
         "path_last": list(plan.interpreter.site_folders),
         "env": env,
         "layer": plan.layer,
+        "layer_link": layer,
     }
 
 

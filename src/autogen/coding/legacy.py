@@ -154,8 +154,7 @@ class LegacyExecutor:
         )
         found = NoWallError(
             "Code is not run, because no wall stands here. "
-            f"{' '.join(str(one) for one in refusals)} Landlock is not built into this version "
-            f"yet. {way_out}"
+            f"{' '.join(str(one) for one in refusals)} {way_out}"
         )
         found.__cause__ = refusals[-1]
         return found

@@ -81,15 +81,22 @@ def parse_requirement(text: str) -> Requirement:
 
 
 def layers_dir() -> Path:
-    """Where this user's layers lie, created if missing: `$XDG_CACHE_HOME/autogen/layers`."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    path = Path(cache, "autogen", "layers")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if os.access(path, os.W_OK):
-            return path.resolve()
-    except OSError:
-        pass
+    """Where this user's layers lie, created if missing: `$XDG_CACHE_HOME/autogen/layers`.
+
+    Root's lie below /var/cache: the home of root is closed to the ids that code may run under.
+    """
+    named = os.environ.get("XDG_CACHE_HOME")
+    caches = [named] if named else [os.path.expanduser("~/.cache")]
+    if not named and os.geteuid() == 0:
+        caches.insert(0, "/var/cache")
+    for cache in caches:
+        path = Path(cache, "autogen", "layers")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if os.access(path, os.W_OK):
+                return path.resolve()
+        except OSError:
+            continue
     # A home that cannot be written to, as services have it: a folder that nobody else may own.
     fallback = Path(tempfile.gettempdir(), f"autogen-layers-{os.getuid()}")
     fallback.mkdir(mode=0o755, exist_ok=True)

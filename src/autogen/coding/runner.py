@@ -31,6 +31,7 @@ import sys
 import time
 import types
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 SETUP, RUN, KILL, ANSWER = b"SRKA"
@@ -49,6 +50,7 @@ LAYER = "/run/autogen/layer"
 # stacks.
 DATA_SLACK_BYTES = 512 << 20
 
+SYS_LANDLOCK_CREATE_RULESET, SYS_LANDLOCK_RESTRICT_SELF, LANDLOCK_SCOPE_SIGNAL = 444, 446, 2
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 _libc = ctypes.CDLL(None)
@@ -133,10 +135,13 @@ class Output:
 class Watch:
     """Looks at what all processes of a block use; rlimits count only one at a time."""
 
-    def __init__(self, limits: dict[str, int], folder: str) -> None:
+    def __init__(
+        self, limits: dict[str, int], folder: str, processes: Callable[[], list[str]]
+    ) -> None:
         self.memory_bytes = limits["memory_bytes"]
         self.disk_bytes = limits["disk_bytes"]
         self.processes = limits["processes"]
+        self.running = processes
         self.page_bytes = os.sysconf("SC_PAGE_SIZE")
         self.folder = folder
         self.next_disk_s = 0.0
@@ -144,7 +149,7 @@ class Watch:
 
     def broken(self) -> str | None:
         """The limit that was passed, if any: "memory", "processes", "disk" or "files"."""
-        pids = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+        pids = self.running()
         if len(pids) > self.processes:
             return "processes"
         # Resident pages count a shared page once per process: cheap, never too low, so it only
@@ -216,6 +221,24 @@ def folder_use(folder: str, *, deadline_s: float) -> tuple[int, int]:
     return size_bytes, files
 
 
+class Reply:
+    """Where an answer goes that was asked for by a pipe; closed like a socket."""
+
+    def __init__(self, path: str) -> None:
+        self.fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def sendall(self, data: bytes) -> None:
+        """Write the answer, which fits into a pipe."""
+        os.write(self.fd, data)
+
+    def close(self) -> None:
+        """Hang up."""
+        os.close(self.fd)
+
+    def detach(self) -> None:
+        """Let go, in a fork that closes its descriptors by number."""
+
+
 class Runner:
     """Serves the host until it hangs up."""
 
@@ -225,7 +248,12 @@ class Runner:
         self.path = [entry for entry in sys.path if entry]
         self.limits: dict[str, int] = {}
         self.asks: socket.socket | None = None
-        self.callers: dict[int, socket.socket] = {}
+        self.ask_pipe = -1
+        self.callers: dict[int, socket.socket | Reply] = {}
+        self.layer_link = LAYER
+        self.sees_others = False
+        #: Version of Landlock, where that is the wall around this process.
+        self.landlock = 0
         self.next_ask = 0
         self.deaths = -1
         #: The fork that stands by: its pid, the pipe of its output, the pipe for its orders.
@@ -261,15 +289,22 @@ class Runner:
     def set_up(self, setup: dict[str, Any]) -> None:
         """Lay out the files the host hands in and say who is here."""
         self.limits = setup["limits"]
+        self.layer_link = setup.get("layer_link", LAYER)
+        if shared := setup.get("shared"):
+            # Signals go no further than the wall, though other processes can be seen.
+            self.alone = True
+            self.landlock = shared["abi"]
+            self.sees_others = True
+            make_folder(os.path.join(shared["folder"], "tmp"))
         os.environ.clear()
         os.environ.update(setup["env"])
         # Python remembers of a path that it is missing, so an empty layer stands in for none.
         self.link_layer(setup["layer"] or make_folder(os.path.join(setup["home"], "..", "none")))
         for path, (text, mode) in setup["files"].items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            with open(os.open(path, flags, mode), "w", encoding="utf-8") as file:
                 file.write(text)
-            os.chmod(path, mode)
         for path, target in setup["links"].items():
             os.symlink(target, path)
         os.makedirs(setup["home"], exist_ok=True)
@@ -280,6 +315,9 @@ class Runner:
             self.asks = socket.socket(socket.AF_UNIX)
             self.asks.bind(setup["socket"])
             self.asks.listen(16)
+        if setup.get("fifo"):
+            os.mkfifo(setup["fifo"], 0o600)
+            self.ask_pipe = os.open(setup["fifo"], os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self.path = [*setup["path_first"], *self.path]
         self.path += [entry for entry in setup["path_last"] if entry not in self.path]
         # The first compilation in a process builds the types of the syntax tree, which takes as
@@ -318,12 +356,34 @@ class Runner:
             with open(os.path.join(folder, name), "w", encoding="ascii") as file:
                 file.write(text)
 
+    def running(self) -> list[str]:
+        """The pids of everything inside but this runner."""
+        if self.sees_others:
+            return self.descendants()
+        return [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+
+    def descendants(self) -> list[str]:
+        """The pids of what this runner started, and of what that started."""
+        found: list[str] = []
+        waiting = [str(os.getpid())]
+        while waiting:
+            place = f"/proc/{waiting.pop()}/task"
+            try:
+                for thread in os.listdir(place):
+                    with open(f"{place}/{thread}/children", encoding="ascii") as file:
+                        below = file.read().split()
+                    found += below
+                    waiting += below
+            except OSError:
+                continue
+        return found
+
     # -- one block ---------------------------------------------------------------------------------
 
     def run(self, job: dict[str, Any]) -> None:
         """Run one block and report it."""
         started_s = time.monotonic()
-        watch = Watch(self.limits, job["cwd"])
+        watch = Watch(self.limits, job["cwd"], self.running)
         output = Output(self.frames, keep_bytes=job["keep_bytes"])
         try:
             child, reader = self.send_off(job)
@@ -403,6 +463,8 @@ class Runner:
         poll.register(self.deaths, select.POLLIN)
         if self.asks:
             poll.register(self.asks, select.POLLIN)
+        if self.ask_pipe >= 0:
+            poll.register(self.ask_pipe, select.POLLIN)
         last_s = time.monotonic()
         next_tick_s = last_s + TICK_S
         try:
@@ -438,6 +500,8 @@ class Runner:
                     self.reap(child)
                 if self.asks and self.asks.fileno() in ready:
                     self.take_ask()
+                if self.ask_pipe in ready:
+                    self.take_lines()
                 if self.frames.inlet in ready:
                     self.frames.receive()
                 if done in ready:
@@ -498,6 +562,20 @@ class Runner:
         except (OSError, ValueError):
             caller.close()
             return
+        self.pass_on(request, caller)
+
+    def take_lines(self) -> None:
+        """Pass requests on that came by the pipe; each names the pipe for its answer."""
+        for line in (read_some(self.ask_pipe) or b"").splitlines():
+            try:
+                message = json.loads(line)
+                caller = Reply(message["reply"])
+            except (OSError, ValueError, TypeError, KeyError):
+                continue
+            self.pass_on(message.get("request"), caller)
+
+    def pass_on(self, request: Any, caller: socket.socket | Reply) -> None:
+        """Ask the host."""
         if len(self.callers) >= 8:
             caller.close()
             return
@@ -508,11 +586,12 @@ class Runner:
     def link_layer(self, folder: str | None) -> None:
         """Point the one entry of every import path at another layer of packages."""
         if folder:
-            os.makedirs(os.path.dirname(LAYER), exist_ok=True)
-            if os.path.lexists(LAYER + ".new"):
-                os.unlink(LAYER + ".new")
-            os.symlink(folder, LAYER + ".new")
-            os.rename(LAYER + ".new", LAYER)
+            link = self.layer_link
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            if os.path.lexists(link + ".new"):
+                os.unlink(link + ".new")
+            os.symlink(folder, link + ".new")
+            os.rename(link + ".new", link)
 
     def answer(self, body: dict[str, Any]) -> None:
         """Hand the host's answer to whoever asked."""
@@ -543,6 +622,7 @@ class Runner:
             os.dup2(orders, 3)
             os.closerange(4, 1 << 20)
             self.limit()
+            self.confine_signals()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -558,6 +638,19 @@ class Runner:
             replace(job["argv"])
         except BaseException as error:
             leave(f"The block could not be started: {error}", 126)
+
+    def confine_signals(self) -> None:
+        """Keep the block's signals from this runner, where it is not process 1.
+
+        Source: linux/landlock.h; rules without any but that signals stay inside.
+        """
+        if self.landlock < 6:
+            return
+        attributes = struct.pack("QQQ", 0, 0, LANDLOCK_SCOPE_SIGNAL)
+        rules = _libc.syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0)
+        if rules < 0 or _libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, rules, 0) < 0:
+            leave("The block could not be confined.", 126)
+        os.close(rules)
 
     def limit(self) -> None:
         """Put the limits on this process that the kernel keeps per process."""

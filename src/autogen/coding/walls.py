@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AutogenError, NoWallError
+from . import landlock
 from .bubblewrap import Plan, find_bwrap, start_wall
 from .docker_engine import connect
 from .link import RunnerLost
@@ -40,17 +41,7 @@ def probe() -> list[WallReport]:
 def _bubblewrap() -> WallReport:
     with tempfile.TemporaryDirectory(prefix="autogen-probe-") as folder:
         try:
-            plan = Plan(
-                work_dir=str(Path(folder).resolve()),
-                layers_dir=str(layers_dir()),
-                layer=None,
-                host_network=False,
-                memory_mb=256,
-                processes=32,
-                disk_mb=64,
-                env={},
-            )
-            link = start_wall(plan)
+            link = start_wall(_plan(folder))
         except (AutogenError, RunnerLost, OSError) as error:
             missing = find_bwrap() is None
             remedy = (
@@ -66,8 +57,32 @@ def _bubblewrap() -> WallReport:
 
 
 def _landlock() -> WallReport:
-    why = "not built into this version yet"
-    return WallReport(name="landlock", ok=False, why=why, remedy="use bubblewrap")
+    with tempfile.TemporaryDirectory(prefix="autogen-probe-") as folder:
+        try:
+            link = landlock.start_wall(_plan(folder))
+        except (AutogenError, RunnerLost, OSError) as error:
+            remedy = "Linux 6.12 or later with Landlock, and folders that others may pass through"
+            return WallReport(name="landlock", ok=False, why=str(error), remedy=remedy)
+        uid = link.hello.get("uid")
+        link.kill()
+    why = (
+        f"Landlock, seccomp and limits hold; code runs as id {uid} and has no sockets, but sees "
+        "that other processes and files exist"
+    )
+    return WallReport(name="landlock", ok=True, why=why, remedy="")
+
+
+def _plan(folder: str) -> Plan:
+    return Plan(
+        work_dir=str(Path(folder).resolve()),
+        layers_dir=str(layers_dir()),
+        layer=None,
+        host_network=False,
+        memory_mb=256,
+        processes=32,
+        disk_mb=64,
+        env={},
+    )
 
 
 def _docker() -> WallReport:
