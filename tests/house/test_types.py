@@ -101,4 +101,4 @@ def test_a_program_of_a_user_is_type_checked(tmp_path: Path) -> None:
     ]
     errors = [line for line in said if " error: " in line]
     assert len(errors) == 1, done.stdout
-    assert 'Missing positional argument "recipient"' in errors[0]
+    assert "Too few arguments" in errors[0]
