@@ -81,6 +81,22 @@ def test_a_function_that_raises(face: Face) -> None:
     assert ok is False
 
 
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@requirement("tool:raises")
+@pytest.mark.parametrize("error", [Wordless(), KeyError()])
+def test_a_function_that_raises_without_a_word_is_told_by_the_name(
+    face: Face, error: Exception
+) -> None:
+    def fails() -> None:
+        raise error
+
+    assert result(face, fails, "{}") == f"Error: {type(error).__name__}"
+
+
 @requirement("tool:arguments")
 @pytest.mark.parametrize(
     "arguments,expected",

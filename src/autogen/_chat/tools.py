@@ -98,5 +98,13 @@ async def _called(
     except RunCancelled:
         raise
     except Exception as error:  # noqa: BLE001 the model is told, whatever it was
-        return False, f"Error: {error}"
+        return False, f"Error: {_text_of(error)}"
     return True, content if isinstance(content, str) else str(content)
+
+
+def _text_of(error: Exception) -> str:
+    """What `error` says; its name where it says nothing, or fails to."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 an error of somebody else's making
+        return type(error).__name__
