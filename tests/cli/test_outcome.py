@@ -85,3 +85,12 @@ def test_broken_pipe_is_nobodys_error():
 )
 def test_only_a_task_that_is_done_ends_with_0(reason, code):
     assert code_of_stop(reason) == code
+
+
+def test_what_failed_before_is_told_too_and_without_secrets(capsys):
+    error = ConnectionFault("localhost cannot be reached.")
+    error.add_note("before that, config entry 0 failed:\nthe key sk-mine was refused")
+    _, said = ended(error, capsys, secrets=["sk-mine"])
+    assert said.startswith("autogen: localhost cannot be reached.\n")
+    assert "  before that, config entry 0 failed: the key " in said
+    assert "sk-mine" not in said

@@ -86,7 +86,7 @@ def code_of(error: BaseException) -> ExitCode:
 
 
 def words_of(error: BaseException, secrets: Iterable[str] = ()) -> list[str]:
-    """One or two lines for people: what happened, and what to do about it."""
+    """A few lines for people: what happened, what to do about it, what happened before it."""
     if isinstance(error, KeyboardInterrupt):
         return ["stopped by Ctrl-C"]
     text = redact(str(error), secrets).strip() or type(error).__name__
@@ -95,7 +95,10 @@ def words_of(error: BaseException, secrets: Iterable[str] = ()) -> list[str]:
         hint = "--debug shows where it happened."
         if not isinstance(error, OSError):
             text = f"{type(error).__name__}: {text}"
-    return [" ".join(text.splitlines()), *([hint] if hint else [])]
+    # The models of a config list that failed before the last one; often theirs is the real trouble.
+    notes = [redact(str(note), secrets) for note in getattr(error, "__notes__", ())]
+    lines = [text, *([hint] if hint else []), *notes]
+    return [" ".join(line.splitlines()) for line in lines]
 
 
 def _hint(error: BaseException) -> str | None:
