@@ -588,6 +588,28 @@ def test_first_image_that_is_there_is_taken(docker_box, run):
     assert run(docker_box(image=["no-such-image:1", IMAGE]), "print(1)").output == "1\n"
 
 
+def test_dockerfile_in_the_work_dir_is_built(docker_box, engine, run, tmp_path):
+    (tmp_path / "work").mkdir()
+    dockerfile = tmp_path / "work" / "Dockerfile"
+    dockerfile.write_text(f"FROM {IMAGE}\nENV BUILT=here\n")
+    box = docker_box(image=None)
+    assert run(box, "import os; print(os.environ['BUILT'])").output == "here\n"
+    for attempt in ("open('Dockerfile', 'w')", "import os; os.replace('x', 'Dockerfile')"):
+        result = run(box, f"open('x', 'w').close()\n{attempt}")
+        assert "Error" in result.output
+    assert "cannot be changed" in run(box, "# filename: ./Dockerfile\nFROM x").output
+    assert dockerfile.read_text().endswith("BUILT=here\n")
+    engine.client.images.prune(filters={"dangling": True})
+
+
+def test_dockerfile_that_cannot_be_built_says_why(docker_box, run, tmp_path):
+    with pytest.raises(UsageError, match=r"Dockerfile.*No such file"):
+        docker_box(image=None)
+    (tmp_path / "work" / "Dockerfile").write_text(f"FROM {IMAGE}\nNONSENSE\n")
+    with pytest.raises(ExecutionError, match=r"could not be built: .*NONSENSE"):
+        run(docker_box(image=None), "print(1)")
+
+
 # -- the end ---------------------------------------------------------------------------------------
 
 

@@ -6,13 +6,15 @@ import os
 import platform
 import secrets
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .._kernel.cancel import CancelToken
 from ..errors import RunCancelled, UsageError
+from .bubblewrap import Mount
 from .docker_container import LAYERS, WORKSPACE, ContainerPlan, start_container
-from .docker_engine import caller_ids, connect, engine_address, find_image
+from .docker_engine import build_image, caller_ids, connect, engine_address, find_image
+from .languages import file_name_of
 from .link import Link, Waker
 from .packages import Layer, Layers, layers_dir
 from .walled import WalledExecutor
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DockerCommandLineCodeExecutor"]
 
 DEFAULT_IMAGE = "python:3-slim"
+DOCKERFILE = "Dockerfile"
 
 
 class DockerCommandLineCodeExecutor(WalledExecutor):
@@ -36,7 +39,9 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
 
     Args:
         image: What the container is made of; it has a `python3` of 3.9 or later. Pulled if it is
-            missing. Of several, the first that is there, else the first that can be pulled.
+            missing. Of several, the first that is there, else the first that can be pulled. None
+            builds the `Dockerfile` in the work_dir, as it is now; the engine runs its lines with a
+            network, so blocks cannot change it, and it can copy no files of the folder.
         container_name: Default: a new one each time.
         timeout: Seconds that one block may take; installing packages does not count.
         work_dir: The one folder that the code can write to for good, at /workspace inside.
@@ -67,7 +72,7 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
 
     def __init__(
         self,
-        image: str | Sequence[str] = DEFAULT_IMAGE,
+        image: str | Sequence[str] | None = DEFAULT_IMAGE,
         container_name: str | None = None,
         timeout: int = 60,
         work_dir: str | os.PathLike[str] = ".",
@@ -84,12 +89,12 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         processes: int = 256,
         disk_mb: int = 1024,
     ):
-        images = (image,) if isinstance(image, str) else tuple(image)
+        images = (image,) if isinstance(image, str) else tuple(image or ())
         if packages and bind_dir is not None:
             raise UsageError(
                 "packages cannot be installed where bind_dir is set; put them into the image."
             )
-        if not images or not all(images):
+        if image is not None and (not images or not all(images)):
             raise UsageError(f"image {image!r} names no image; use for example {DEFAULT_IMAGE!r}.")
         super().__init__(
             timeout=timeout,
@@ -104,6 +109,7 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
             execution_policies=execution_policies,
         )
         self.images = images
+        self._dockerfile = _read_dockerfile(self._work_dir) if image is None else None
         self.container_name = container_name
         self._bind_dir = None if bind_dir is None else Path(bind_dir)
         self.auto_remove = auto_remove
@@ -149,7 +155,10 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         return link
 
     def _plan(self, client: DockerClient, token: CancelToken) -> ContainerPlan:
-        image = find_image(client, self.images, token)
+        if self._dockerfile is not None:
+            image = build_image(client, self._dockerfile, token)
+        else:
+            image = find_image(client, self.images, token)
         if image.id != self._image_id:
             # Perhaps another one under the same name: what was installed was for the old one.
             self._image_id, self._layers, self._has_packages = image.id, None, False
@@ -171,11 +180,23 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
             processes=self.processes,
             disk_mb=self.disk_mb,
             env=self.env,
-            mounts=self.mounts,
+            mounts=self._all_mounts(),
             auto_remove=self.auto_remove,
             once=self.stop_container,
             egress=self._egress if self._shares_files else None,
         )
+
+    def _all_mounts(self) -> tuple[Mount, ...]:
+        path = Path(self._bind_dir or self._work_dir.resolve(), DOCKERFILE)
+        if self._dockerfile is None or not path.is_file():
+            return self.mounts
+        return (*self.mounts, Mount(host=str(path), inside=f"{WORKSPACE}/{DOCKERFILE}"))
+
+    def _refuse(self, language: str, code: str) -> str | None:
+        name, _ = file_name_of(code, language)
+        if self._dockerfile is None or PurePath(name).name.lower() != DOCKERFILE.lower():
+            return None
+        return "The Dockerfile of this container cannot be changed from inside."
 
     def _folder_inside(self) -> str:
         return WORKSPACE
@@ -199,3 +220,13 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
     def _shares_files(self) -> bool:
         """Whether the engine shows files and sockets of this program as they are here."""
         return self._bind_dir is None and platform.system() == "Linux"
+
+
+def _read_dockerfile(work_dir: Path) -> bytes:
+    try:
+        return (work_dir / DOCKERFILE).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"image=None builds {str(work_dir / DOCKERFILE)!r}, which cannot be read: "
+            f"{error.strerror}; write it, or name an image such as {DEFAULT_IMAGE!r}."
+        ) from error

@@ -5,7 +5,9 @@ The SDK is imported inside functions only: it is an extra, and slow to load.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import io
 import os
 import queue
 import socket
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
 
-__all__ = ["caller_ids", "connect", "deaf", "engine_address", "find_image", "troubles"]
+__all__ = [
+    "build_image",
+    "caller_ids",
+    "connect",
+    "deaf",
+    "engine_address",
+    "find_image",
+    "troubles",
+]
 
 T = TypeVar("T")
 
@@ -152,6 +162,40 @@ def pull(client: DockerClient, name: str, token: CancelToken) -> str | None:
         return None
 
     return unless_cancelled(work, token)
+
+
+def build_image(client: DockerClient, dockerfile: bytes, token: CancelToken) -> Image:
+    """The image that a Dockerfile describes, built once for each text; it can copy no files.
+
+    Raises:
+        ExecutionError: It cannot be built.
+        RunCancelled: The run was cancelled meanwhile.
+    """
+    from docker.errors import DockerException, ImageNotFound
+    from requests.exceptions import RequestException
+
+    tag = f"autogen-work-dir:{hashlib.sha256(dockerfile).hexdigest()[:32]}"
+    with troubles("look for its images"):
+        try:
+            return client.images.get(tag)
+        except ImageNotFound:
+            transient("progress", {"text": "building the image of the Dockerfile ..."})
+
+    def work() -> str | None:
+        try:
+            for message in client.api.build(
+                fileobj=io.BytesIO(dockerfile), tag=tag, rm=True, forcerm=True, decode=True
+            ):
+                if "error" in message:
+                    return str(message["error"])
+        except (DockerException, RequestException) as error:
+            return said(error)
+        return None
+
+    if reason := unless_cancelled(work, token):
+        raise ExecutionError(f"The Dockerfile in the work_dir could not be built: {reason}")
+    with troubles("find the image that it built"):
+        return client.images.get(tag)
 
 
 def unless_cancelled(work: Callable[[], T], token: CancelToken) -> T:
