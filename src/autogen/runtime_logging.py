@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -140,12 +140,15 @@ def log_chat_completion(
 
 
 @contextmanager
-def completion(wrapper: Any, request: Mapping[str, Any]) -> Iterator[Callable[[Any], None]]:
+def completion(
+    wrapper: Any, request: Mapping[str, Any], clients: Sequence[Any] = ()
+) -> Iterator[Callable[[Any], None]]:
     """Log one request to a model: what was asked, and the answer, or the error that ends the block.
 
     Args:
-        wrapper: Asks; has the number of its config entries behind `config_id` of the answer.
-        request: May hold the agent under "agent".
+        wrapper: Asks.
+        request: May hold the agent under "agent". Who answers may take keys out of it.
+        clients: What `log_new_client` was told of, in the order of `config_id`.
 
     Yields:
         To be called with the response.
@@ -154,10 +157,10 @@ def completion(wrapper: Any, request: Mapping[str, Any]) -> Iterator[Callable[[A
         yield _ignore
         return
     started, answers = get_current_ts(), list[Any]()
+    asked = {key: value for key, value in request.items() if key not in _NOT_ASKED}
+    agent = request.get("agent")
 
     def log(response: Any, is_cached: bool, cost: float, client_id: int) -> None:
-        asked = {key: value for key, value in request.items() if key not in _NOT_ASKED}
-        agent = request.get("agent")
         log_chat_completion(
             invocation_id=str(uuid.uuid4()),
             client_id=client_id,
@@ -176,11 +179,12 @@ def completion(wrapper: Any, request: Mapping[str, Any]) -> Iterator[Callable[[A
         log(f"{type(error).__name__}: {error}", is_cached=False, cost=0.0, client_id=0)
         raise
     for answer in answers:
+        number = getattr(answer, "config_id", None) or 0
         log(
             answer,
             is_cached=bool(getattr(answer, "is_cached", False)),
             cost=float(getattr(answer, "cost", None) or 0.0),
-            client_id=getattr(answer, "config_id", None) or 0,
+            client_id=id(clients[number]) if number < len(clients) else number,
         )
 
 

@@ -18,6 +18,8 @@ from autogen import ConversableAgent, RunOptions, runtime_logging
 from autogen.logger import BaseLogger, FileLogger, LoggerFactory, SqliteLogger
 from autogen.logger.logger_utils import to_dict
 from autogen.models.base import ChatCompletion, ChatCompletionMessage, Choice
+from autogen.testing import LoopbackLLM
+from autogen.testing.face import FACES, Face
 
 KEY = "sk-" + "a1b2c3d4" * 4
 
@@ -26,6 +28,12 @@ KEY = "sk-" + "a1b2c3d4" * 4
 def _stopped():
     yield
     runtime_logging.stop()
+
+
+@pytest.fixture(params=FACES, ids=str)
+def face(request: pytest.FixtureRequest) -> Face:
+    chosen: Face = request.param
+    return chosen
 
 
 @pytest.fixture
@@ -54,6 +62,10 @@ def tool_calls(*calls: tuple[str, str, str]) -> dict[str, Any]:
             for id_, name, arguments in calls
         ],
     }
+
+
+def add(a: int, b: int) -> int:
+    return a + b
 
 
 def rows(database: str, query: str) -> list[Any]:
@@ -237,6 +249,29 @@ def test_agents_wrappers_and_clients_are_logged_once_without_keys(database, agen
     for table in ("agents", "oai_wrappers", "oai_clients"):
         ((found,),) = rows(database, f"SELECT init_args FROM {table}")
         assert json.loads(found) == expected
+    assert KEY[:8] not in Path(database).read_bytes().decode("latin-1")
+
+
+@requirement("log:requests", "log:agents")
+def test_chat_with_a_model_is_logged_with_its_agent_and_its_client(database, face):
+    runtime_logging.start(config={"dbname": database})
+    with LoopbackLLM(["Hello"]) as server:
+        config = server.config()
+        config["config_list"] = [{**config["config_list"][0], "api_key": KEY}]
+        bot = ConversableAgent("bot", llm_config=config, human_input_mode="NEVER")
+        bot.register_for_llm(description="Adds.")(add)
+        user = ConversableAgent("user", llm_config=False, human_input_mode="NEVER")
+        face.initiate_chat(user, bot, message="hi", max_turns=1, silent=True)
+    runtime_logging.stop()
+    made = rows(database, "SELECT agent_id, name, class FROM agents")
+    assert made == [(id(a), a.name, "ConversableAgent") for a in (bot, user)]
+    ((source, wrapper, client, request),) = rows(
+        database, "SELECT source_name, wrapper_id, client_id, request FROM chat_completions"
+    )
+    assert (source, wrapper) == ("bot", id(bot.client))
+    assert json.loads(request)["messages"][-1]["content"] == "hi"
+    clients = rows(database, "SELECT client_id, wrapper_id FROM oai_clients")
+    assert (client, wrapper) in clients
     assert KEY[:8] not in Path(database).read_bytes().decode("latin-1")
 
 

@@ -62,8 +62,7 @@ class OpenAIWrapper:
         )
         if runtime_logging.logging_enabled():
             runtime_logging.log_new_wrapper(self, {"config_list": config_list, **base})
-            for entry in self._router.entries:
-                runtime_logging.log_new_client(entry, self, entry.config)
+            self._log_clients()
 
     def reconfigure(
         self, *, config_list: Sequence[Mapping[str, Any]] | None = None, **base: Any
@@ -78,6 +77,12 @@ class OpenAIWrapper:
             if entry.is_unregistered and entry.client_name == before.client_name:
                 entry.client = before.client
         self._router.entries = entries
+        if runtime_logging.logging_enabled():
+            self._log_clients()
+
+    def _log_clients(self) -> None:
+        for entry in self._router.entries:
+            runtime_logging.log_new_client(entry, self, entry.config)
 
     async def _create(self, **config: Any) -> Any:
         """The answer of the first entry that can give one.
@@ -105,7 +110,7 @@ class OpenAIWrapper:
                 raise self._unregistered()
         if not runtime_logging.logging_enabled():
             return await self._router.create(config)
-        with runtime_logging.completion(self, config) as log:
+        with runtime_logging.completion(self, config, self._router.entries) as log:
             response = await self._router.create(config)
             log(response)
         return response
