@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from .human.terminal import is_terminal
+
 __all__ = ["colored"]
 
 _COLORS = (
@@ -92,4 +94,4 @@ def _wanted(no_color: bool | None, force_color: bool | None) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return os.environ.get("TERM") != "dumb" and sys.stdout.isatty()
+    return os.environ.get("TERM") != "dumb" and is_terminal(sys.stdout)

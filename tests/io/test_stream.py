@@ -12,6 +12,7 @@ import pytest
 from tests.compat.requirements import requirement
 
 from autogen import AssistantAgent, ConversableAgent
+from autogen.formatting_utils import colored
 from autogen.io import IOConsole, IOStream
 from autogen.testing import LoopbackLLM
 from autogen.testing.face import FACES, Face
@@ -130,3 +131,27 @@ def test_pieces_of_a_streamed_answer_are_shown_as_they_come(face: Face) -> None:
             result = face.initiate_chat(user, bot, message="go", max_turns=1, silent=True)
     assert stream.pieces == []
     assert result.chat_history[-1]["content"] == "one two three"
+
+
+class OnlyWrites:
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("stdout", [None, OnlyWrites()])
+def test_a_stdout_that_is_none_or_can_only_write_will_do(monkeypatch, stdout: Any) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    a, b = (ConversableAgent(name, human_input_mode="NEVER") for name in "ab")
+    result = a.initiate_chat(b, message="hello", max_turns=1)
+    assert result.chat_history[0]["content"] == "hello"
+    assert colored("x", "red") == "x"
+    if stdout is not None:
+        assert "hello" in stdout.text

@@ -11,7 +11,7 @@ from ..events import Event
 from ..messages import content_str
 from .stream import IOStream
 
-__all__ = ["colored", "show"]
+__all__ = ["colored", "is_terminal", "show"]
 
 _RULE = "-" * 80
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36}
@@ -22,12 +22,18 @@ def colored(text: str, color: str | None = None, *, bold: bool = False) -> str:
 
     Source: https://no-color.org for NO_COLOR.
     """
-    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+    if os.environ.get("NO_COLOR") or not is_terminal(sys.stdout):
         return text
     codes = [str(_COLORS[color])] if color in _COLORS else []
     if bold:
         codes.append("1")
     return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether it is one. A service has None for a stdout, others an object that only writes."""
+    isatty = getattr(stream, "isatty", None)
+    return isatty is not None and bool(isatty())
 
 
 def show(event: Event) -> None:
