@@ -233,6 +233,14 @@ def test_last_error_tells_of_the_earlier_ones_without_their_secrets(drive):
     assert key not in note
 
 
+@pytest.mark.parametrize("messages", ["hello", HELLO[0]])
+def test_one_message_where_messages_are_wanted_is_refused(drive, messages):
+    transport = Transport()
+    with pytest.raises(UsageError, match="give a list of messages"):
+        drive(router(transport).create({"messages": messages}))
+    assert transport.asked == []
+
+
 @requirement("wrapper:prompt")
 @pytest.mark.parametrize("request_", [{}, {"messages": HELLO, "prompt": "x"}, {"messages": None}])
 def test_messages_and_prompt_are_one_or_the_other(drive, request_):

@@ -89,6 +89,11 @@ class Router:
         own = {k: v for k in mine if (v := request.pop(k)) is not None} if mine else _NOTHING
         if (request.get("messages") is None) is (request.get("prompt") is None):
             raise UsageError("give either 'messages' or 'prompt', and not both.")
+        if isinstance(request.get("messages"), str | Mapping):
+            raise UsageError(
+                f"messages is {request['messages']!r}; give a list of messages such as "
+                "[{'role': 'user', 'content': '...'}]."
+            )
         entries = self.entries
         last = entries[-1]
         failures: list[tuple[Entry, Exception]] = []
