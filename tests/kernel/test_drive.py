@@ -50,7 +50,7 @@ def drive(request: pytest.FixtureRequest) -> Drive:
 
 
 def _run(**more: Any) -> Run:
-    return Run(id="r", make_event=lambda run, type, data: (type, data), **more)
+    return Run(id="r", make_event=lambda run, kind, data: (kind, data), **more)
 
 
 async def _answer(value: Any) -> Any:
@@ -563,7 +563,7 @@ class BothChild(SyncChild, AsyncChild):
 
 
 @pytest.mark.parametrize(
-    ("target", "sync", "async_"),
+    "target, sync, async_",
     [
         (Base(), "hello x", "hello x"),
         (SyncChild(), "<hello x>", "<hello x>"),
@@ -675,3 +675,28 @@ def test_events_of_an_inline_leaf_are_delivered_as_they_come() -> None:
 
     with entered(_run(sinks=[seen.append])):
         assert drive_sync(_inline(leaf)) == 1
+
+
+# -- sinks that fail -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["caller", "inline"])
+def test_an_error_of_a_sink_passes_a_leaf_that_would_take_it_for_its_own(
+    drive: Drive, place: Any
+) -> None:
+    def closed(event: Any) -> None:
+        raise BrokenPipeError("the terminal is gone")
+
+    async def leaf() -> str:
+        try:
+            transient("model.token", {"text": "a"})
+            await asyncio.sleep(0)
+        except OSError:
+            return "taken for a broken connection"
+        return "not noticed"
+
+    async def core() -> Any:
+        return await Call(None, leaf, place=place)
+
+    with entered(_run(sinks=[closed])), pytest.raises(BrokenPipeError, match="terminal"):
+        drive(core())

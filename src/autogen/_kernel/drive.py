@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import late
 from .cancel import CancelToken
 from .ops import Call, Core, Emit, Flavour, Gather, Sleep
-from .run import Run, _current, deliver, foreign, running
+from .run import Run, _current, deliver, foreign, raised, running
 
 if TYPE_CHECKING:
     from .ioloop import InFlight
@@ -43,7 +43,7 @@ def drive_sync(core: Core[T]) -> T:
             try:
                 value = _answer(op)
             except BaseException as error:
-                op = core.throw(error)
+                op = core.throw(raised(error))
             else:
                 op = send(value)
     except StopIteration as stop:
@@ -74,7 +74,7 @@ def iter_sync(core: Core[T], outbox: deque[Any]) -> Generator[Any, None, T]:
             except GeneratorExit:
                 raise
             except BaseException as error:
-                op = context.run(core.throw, error)
+                op = context.run(core.throw, raised(error))
             else:
                 op = context.run(core.send, value)
             while outbox:
@@ -190,7 +190,7 @@ class _Branch:
                 try:
                     value = self.context.run(_answer, op)
                 except BaseException as error:
-                    op = self.context.run(self.core.throw, error)
+                    op = self.context.run(self.core.throw, raised(error))
                 else:
                     op = self.context.run(self.core.send, value)
         except StopIteration as stop:
@@ -204,7 +204,7 @@ class _Branch:
         try:
             value = leaf.outcome(None if self.run is None else self.run.cancel)
         except BaseException as error:
-            return partial(self.core.throw, error)
+            return partial(self.core.throw, raised(error))
         return partial(self.core.send, value)
 
 

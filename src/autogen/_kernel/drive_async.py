@@ -17,7 +17,7 @@ from ..errors import RunCancelled
 from .cancel import CancelToken
 from .ioloop import pool
 from .ops import Call, Core, Emit, Flavour, Gather, Sleep
-from .run import Run, _current, _leaf_cancel, _outlet, deliver, foreign, running
+from .run import Run, _current, _leaf_cancel, _outlet, deliver, foreign, raised, running
 
 __all__ = ["drive_async", "iter_async"]
 
@@ -42,7 +42,7 @@ async def drive_async(core: Core[T]) -> T:
                 else:
                     value = await _other(op)
             except BaseException as error:
-                op = core.throw(error)
+                op = core.throw(raised(error))
             else:
                 op = send(value)
     except StopIteration as stop:

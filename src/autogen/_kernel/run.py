@@ -25,6 +25,7 @@ __all__ = [
     "Recorded",
     "Recorder",
     "Run",
+    "SinkFailed",
     "current_run",
     "deliver",
     "entered",
@@ -32,6 +33,7 @@ __all__ = [
     "new_id",
     "now",
     "on_cancel",
+    "raised",
     "random_index",
     "report",
     "running",
@@ -209,6 +211,23 @@ def entered(run: Run) -> Iterator[Run]:
         _current.reset(token)
 
 
+class SinkFailed(BaseException):
+    """An error of a sink on its way through a leaf that knows nothing of it; drivers unwrap it.
+
+    No `Exception`: an adapter would take it for a fault of its own, a closed terminal for a broken
+    connection.
+    """
+
+    def __init__(self, error: BaseException):
+        super().__init__(error)
+        self.error = error
+
+
+def raised(error: BaseException) -> BaseException:
+    """What a call raised, as its core is to see it."""
+    return error.error if isinstance(error, SinkFailed) else error
+
+
 def transient(type: str, data: dict[str, Any]) -> None:
     """Report something that is shown but not kept (tokens, live output, progress). Any thread.
 
@@ -216,14 +235,21 @@ def transient(type: str, data: dict[str, Any]) -> None:
     """
     run = _current.get()
     if run is not None and run.make_event is not None:
-        deliver(run, run.make_event(run, type, data))
+        _report(run, run.make_event(run, type, data))
 
 
 def report(type: str, data: dict[str, Any]) -> None:
     """Report from a leaf something that is kept (a host that code reached). Any thread."""
     run = _current.get()
     if run is not None and run.make_event is not None:
-        deliver(run, run.make_event(run.aside(), type, data))
+        _report(run, run.make_event(run.aside(), type, data))
+
+
+def _report(run: Run, event: Any) -> None:
+    try:
+        deliver(run, event)
+    except BaseException as error:
+        raise SinkFailed(error) from error
 
 
 @contextmanager
