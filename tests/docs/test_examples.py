@@ -26,7 +26,7 @@ print("saved")
 
 
 @pytest.mark.wall
-@pytest.mark.parametrize(("page", "example"), EXAMPLES)
+@pytest.mark.parametrize("page, example", EXAMPLES)
 def test_example_runs(
     page: Path,
     example: str,
@@ -59,7 +59,9 @@ def test_the_readme_has_examples() -> None:
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|src=\"([^\"]+)\"")
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "AGENTS.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "AGENTS.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name
+)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = [a or b for a, b in LINK.findall(page.read_text(encoding="utf-8"))]
     local = [target for target in targets if "://" not in target]
