@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from autogen._kernel.cancel import CancelToken
+from autogen._kernel.drive import drive_sync
+from autogen._kernel.ops import Call
 from autogen._kernel.run import Run, entered
 from autogen.coding import link as link_module
 from autogen.errors import RunCancelled
@@ -254,8 +256,13 @@ def test_error_in_a_sink_kills_the_block_and_leaves_the_sandbox_usable(sandbox, 
         raise RuntimeError("sink")
 
     state = Run(id="r", sinks=[sink], make_event=lambda run, kind, data: data)
+    block = Call(run, None, (box, "print(1)\nimport time\ntime.sleep(60)"))
+
+    async def core():
+        return await block
+
     with entered(state), pytest.raises(RuntimeError, match="sink"):
-        run(box, "print(1)\nimport time\ntime.sleep(60)")
+        drive_sync(core())
     assert run(box, "print('fine')").output == "fine\n"
 
 
