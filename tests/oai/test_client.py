@@ -467,3 +467,11 @@ def test_price_table_is_per_thousand_tokens():
 def test_get_key_leaves_credentials_out():
     one = openai_utils.get_key({"b": 1, "a": 2, "api_key": "sk-x", "base_url": "http://x"})
     assert one == openai_utils.get_key({"a": 2, "b": 1}) == '{"a": 2, "b": 1}'
+
+
+def test_retired_names_import_from_where_0_2_had_them():
+    from autogen import oai
+
+    for name in ("ChatCompletion", "Completion"):
+        with pytest.raises(UsageError, match="retired"):
+            getattr(oai, name).create()

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     )
     from ..models.base import ModelClient
     from .client import OpenAIWrapper
+    from .completion import ChatCompletion, Completion
 
 __all__ = [
     "Cache",
+    "ChatCompletion",
+    "Completion",
     "ModelClient",
     "OpenAIWrapper",
     "config_list_from_dotenv",
@@ -37,6 +40,8 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Cache": "..cache.cache",
+        "ChatCompletion": ".completion",
+        "Completion": ".completion",
         "ModelClient": "..models.base",
         "OpenAIWrapper": ".client",
         "config_list_from_dotenv": "..config.llm",
