@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from autogen._kernel.cancel import CancelToken
 from autogen._kernel.run import Run, entered
@@ -25,6 +26,11 @@ from autogen.coding.walls import probe
 from autogen.errors import NoWallError, RunCancelled
 
 pytestmark = pytest.mark.wall
+
+ROOT = Path(__file__).parents[2]
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+#: What the probe says where the Python of this process lies in a folder that only root may enter.
+CLOSED = "is closed to others"
 
 
 @pytest.fixture
@@ -38,13 +44,13 @@ def place(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def _stands():
+def stands():
     report = probe()[1]
     return report.ok, report.why, report.remedy
 
 
 @pytest.fixture
-def make(place, _stands, require_part):
+def make(place, stands, require_part):
     made = []
 
     def start(**options):
@@ -52,8 +58,12 @@ def make(place, _stands, require_part):
         made.append(SandboxCommandLineCodeExecutor(**options))
         return made[-1]
 
-    ok, why, remedy = _stands
+    ok, why, remedy = stands
     if not ok:
+        if CLOSED in why and SYSTEM_PYTHON.exists():
+            pytest.skip(
+                "this Python is closed to others; the last test here runs with the system's"
+            )
         require_part("landlock", because=why, do=remedy)
     yield start
     for executor in made:
@@ -448,3 +458,25 @@ def test_filters_are_whole_programs(machine, own_id):
     program = second_filter(machine, own_id=own_id)
     assert len(program) % 8 == 0
     assert program[-8:] == second_filter_off()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_this_file_passes_with_a_python_that_others_may_use(stands, place):
+    if CLOSED not in stands[1] or not SYSTEM_PYTHON.exists():
+        pytest.skip("the tests above ran in this very process, or could not at all")
+    uv, python = find_uv_bin(), place / "env/bin/python"
+    packages = ROOT / "requirements/dev.txt"
+    subprocess.run([uv, "venv", "-q", "--python", SYSTEM_PYTHON, place / "env"], check=True)
+    install = [uv, "pip", "install", "-q", "--system-certs", "--require-hashes"]
+    subprocess.run([*install, "--python", python, "-r", packages], check=True)
+    source = shutil.copytree(ROOT / "src", place / "src")
+    tests = [python, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [*tests, "-m", "not slow", "--rootdir", ROOT, "-c", ROOT / "pyproject.toml"],
+        env={**os.environ, "PYTHONPATH": str(source), "AUTOGEN_TEST_REQUIRE": "landlock"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert "skipped" not in done.stdout

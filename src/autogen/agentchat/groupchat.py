@@ -13,14 +13,14 @@ from .._chat.audience import ManagerHistories
 from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
 from .._kernel.run import random_index
-from ..errors import AgentNameConflict, UsageError
+from ..errors import AgentNameConflict, NoEligibleSpeaker, UsageError, UsageTypeError
 from ..graph_utils import check_graph_validity, invert_disallowed_to_allowed
 from ..messages import content_str
 from ..oai.client import OpenAIWrapper
 from .agent import Agent
 from .conversable_agent import ConversableAgent, plain_method
 
-__all__ = ["GroupChat", "GroupChatManager"]
+__all__ = ["GroupChat", "GroupChatManager", "NoEligibleSpeaker"]
 
 _MUST_NOT_BE_EMPTY = (
     "select_speaker_message_template",
@@ -105,6 +105,12 @@ class GroupChat:
     )
 
     def __post_init__(self) -> None:
+        agents: Any = self.agents
+        if not isinstance(agents, list | tuple):
+            raise UsageTypeError(f"agents is {agents!r}; it must be a list of agents.")
+        for agent in agents:
+            if not (hasattr(agent, "name") and hasattr(agent, "generate_reply")):
+                raise UsageTypeError(f"the member {agent!r} is no agent; a group has agents only.")
         retries: Any = self.max_retries_for_selecting_speaker
         if not isinstance(retries, int) or retries < 0:
             raise UsageError(
@@ -343,6 +349,9 @@ class GroupChatManager(ConversableAgent):
         silent: bool | None = None,
         **kwargs: Any,
     ):
+        given: Any = groupchat
+        if not isinstance(given, GroupChat):
+            raise UsageTypeError(f"groupchat is {groupchat!r}; a manager needs a GroupChat.")
         config = kwargs.get("llm_config")
         if isinstance(config, dict) and (config.get("functions") or config.get("tools")):
             raise UsageError(
