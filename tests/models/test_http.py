@@ -578,11 +578,15 @@ def test_error_of_a_sink_is_the_callers(server: Server) -> None:
     def broken(_: Any) -> None:
         raise LookupError("sink")
 
+    async def core() -> None:
+        args = (server.endpoint(), request(stream=True))
+        await Call(None, HttpTransport().complete, args, place="inline")
+
     with (
         entered(Run(id="r", sinks=[broken], make_event=token)),
         pytest.raises(LookupError, match="sink"),
     ):
-        ask(server.endpoint(), request(stream=True))
+        drive_sync(core())
 
 
 # -- proxies ---------------------------------------------------------------------------------------
