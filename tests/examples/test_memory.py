@@ -26,7 +26,7 @@ def _numpy(require_part: Callable[..., Any]) -> None:
     try:
         import numpy  # noqa: F401 the store needs it
     except ImportError as error:
-        require_part("numpy", because=str(error), do='pip install "autogen-next[memory]"')
+        require_part("numpy", because=str(error), do='pip install -e ".[memory]"')
 
 
 def test_what_one_agent_was_taught_the_next_one_knows(run: Run, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_page_that_renames_this_machine_is_refused(connect):
 def test_without_the_package_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "websockets.sync.server", None)
     with (
-        pytest.raises(AutogenError, match=r'pip install "autogen-next\[websockets\]"'),
+        pytest.raises(AutogenError, match=r'pip install -e "\.\[websockets\]"'),
         IOWebsockets.run_server_in_thread(port=0, on_connect=print),
     ):
         pass

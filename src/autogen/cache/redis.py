@@ -29,7 +29,8 @@ class RedisCache:
             redis: Any = import_module("redis")
         except ImportError as error:
             raise UsageError(
-                "autogen.cache.redis needs the 'redis' extra: pip install \"autogen-next[redis]\""
+                "autogen.cache.redis needs the 'redis' extra: run pip install -e \".[redis]\" in "
+                "the clone of this package."
             ) from error
         self._seed = str(seed)
         self._errors: type[Exception] = redis.RedisError

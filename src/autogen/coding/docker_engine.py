@@ -57,8 +57,8 @@ def connect() -> DockerClient:
     """
     if importlib.util.find_spec("docker") is None:
         raise NoWallError(
-            "Code in Docker needs the extra 'docker': pip install \"autogen-next[docker]\" (from a "
-            f'checkout: pip install -e ".[docker]"). {WAYS_OUT}'
+            "Code in Docker needs the extra 'docker': run pip install -e \".[docker]\" in the "
+            f"clone of this package. {WAYS_OUT}"
         )
     address = engine_address()
     if trouble := deaf(address):

@@ -129,7 +129,7 @@ def _package() -> Any:
     except ImportError as error:
         raise AutogenError(
             "autogen.io.IOWebsockets needs the 'websockets' extra: "
-            'pip install "autogen-next[websockets]"'
+            'run pip install -e ".[websockets]" in the clone of this package.'
         ) from error
 
 

@@ -59,7 +59,7 @@ def _pillow() -> Any:
     except ImportError as error:
         raise UsageError(
             "autogen.agentchat.contrib.img_utils needs the 'images' extra to decode pictures: "
-            'pip install "autogen-next[images]"'
+            'run pip install -e ".[images]" in the clone of this package.'
         ) from error
 
 
