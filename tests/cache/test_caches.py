@@ -262,7 +262,7 @@ def test_redis_holds_json_under_keys_of_its_seed(monkeypatch):
 
 def test_redis_without_its_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(UsageError, match=r'pip install "autogen-next\[redis\]"'):
+    with pytest.raises(UsageError, match=r'pip install -e "\.\[redis\]"'):
         RedisCache(1, "redis://user:secret@localhost/0")
 
 

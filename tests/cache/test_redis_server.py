@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen import Cache, ConversableAgent
 from autogen.errors import UsageError

@@ -85,7 +85,7 @@ def test_common_files_need_no_pillow(picture, tmp_path):
 
 @pytest.mark.usefixtures("no_pillow")
 def test_decoding_says_what_it_needs(picture):
-    with pytest.raises(UsageError, match=r"autogen-next\[images\]"):
+    with pytest.raises(UsageError, match=r"\.\[images\]"):
         get_pil_image(picture)
 
 
