@@ -124,6 +124,15 @@ class Chat:
                 chat.artifacts[artifact.path] = artifact
             chat = chat.parent
 
+    def let_go(self) -> None:
+        """Forget the agents: a context that outlives the chat must not keep them and their walls.
+
+        A connection to a model that is kept open for the next chat, for instance, keeps the context
+        that it was opened in.
+        """
+        self.initiator = self.recipient = self.expecting = None
+        self.mailbox.clear()
+
     def is_within(self, other: Chat) -> bool:
         """Whether this chat is `other` or runs inside it."""
         chat: Chat | None = self

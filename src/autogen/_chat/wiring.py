@@ -171,5 +171,8 @@ def chat_opened(
         parent: Chat | None = run.scope
         position = run.next_position()
         chat = Chat(f"{run.path}{position}", initiator, recipient, parent=parent, silent=silent)
-        with entered(run.branch(position, scope=chat)):
-            yield chat, is_outermost
+        try:
+            with entered(run.branch(position, scope=chat)):
+                yield chat, is_outermost
+        finally:
+            chat.let_go()

@@ -29,6 +29,7 @@ __all__ = [
     "at_close",
     "call_later",
     "io_loop",
+    "new_loop",
     "own_loop",
     "pool",
     "run_on",
@@ -43,11 +44,16 @@ _LAST_S = 1.0
 _POLL_S = 0.2 if os.name == "nt" else None
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop that keeps nothing of the context it is made in, a whole chat for instance."""
+    return Context().run(asyncio.new_event_loop)
+
+
 class _IOThread:
     """An event loop that runs in a daemon thread of its own."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop()
         self.thread = threading.Thread(target=self._run, name="autogen-io", daemon=True)
         self.thread.start()
 
@@ -106,7 +112,7 @@ def own_loop() -> asyncio.AbstractEventLoop | None:
     if asyncio._get_running_loop() is not None:
         return None
     if _threads.own is None:
-        _threads.own = asyncio.new_event_loop()
+        _threads.own = new_loop()
     return _threads.own
 
 

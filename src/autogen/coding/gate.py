@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 
 from .egress import Destination, Egress, Refusal, parse_destination
@@ -76,7 +77,8 @@ class Gate:
         self._contacts: queue.SimpleQueue[Contact] = queue.SimpleQueue()
         self._seen: set[Contact] = set()
         self._wake: Callable[[], None] = lambda: None
-        self._loop = asyncio.new_event_loop()
+        # In a context of its own: a loop keeps the one that it was made in, a whole chat here.
+        self._loop = Context().run(asyncio.new_event_loop)
         self._stop = asyncio.Event()
         listener.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="autogen-gate", daemon=True)
