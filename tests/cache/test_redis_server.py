@@ -23,8 +23,12 @@ def redis_url(require_part: Callable[..., Any]) -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None and os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", "redis-server"]):
-            subprocess.run(["apt-get", "-qq", *command], env=environment, check=False)
+        # Another worker of the test run may be installing something at the same time.
+        apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+        install = [*apt_get, "install", "-y", "--no-install-recommends", "redis-server"]
+        if subprocess.run(install, env=environment, check=False).returncode:
+            subprocess.run([*apt_get, "update"], env=environment, check=False)
+            subprocess.run(install, env=environment, check=False)
         program = shutil.which("redis-server")
     if program is None:
         require_part(
