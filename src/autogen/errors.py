@@ -13,6 +13,8 @@
       ExecutionError                   code could not be run at all (a failing script is a result)
         NoWallError, PackageError
       JournalError                     the record of a durable run
+        ReplayMismatch, RunBusy, RunLost, UnknownRun
+        UnknownQuestion, AlreadyAnswered, QuestionExpired
 
 Families say who must act. Standard library only; anybody may import it.
 """
@@ -23,6 +25,7 @@ from typing import Any
 
 __all__ = [
     "AgentNameConflict",
+    "AlreadyAnswered",
     "AuthenticationError",
     "AutogenError",
     "BadRequest",
@@ -41,12 +44,18 @@ __all__ = [
     "PermissionDenied",
     "ProviderError",
     "ProviderTimeout",
+    "QuestionExpired",
     "RateLimited",
+    "ReplayMismatch",
+    "RunBusy",
     "RunCancelled",
+    "RunLost",
     "RunTimeout",
     "SenderRequired",
     "ServerFault",
     "UndefinedNextAgent",
+    "UnknownQuestion",
+    "UnknownRun",
     "UsageError",
     "UsageTypeError",
 ]
@@ -188,6 +197,34 @@ class PackageError(ExecutionError):
 
 class JournalError(AutogenError):
     """The record of a durable run could not be read or written."""
+
+
+class ReplayMismatch(JournalError):
+    """A run that goes on asked for something else than it did before."""
+
+
+class RunBusy(JournalError):
+    """The run is under way somewhere else right now."""
+
+
+class RunLost(JournalError):
+    """Somebody else took the run over while this process stood still; nothing more is written."""
+
+
+class UnknownRun(JournalError, LookupError):
+    """The database has no run with this id."""
+
+
+class UnknownQuestion(JournalError, LookupError):
+    """The database has no question with this id."""
+
+
+class AlreadyAnswered(JournalError):
+    """The question has its answer; each is answered once."""
+
+
+class QuestionExpired(JournalError):
+    """The question was not answered in time, or is not asked any more."""
 
 
 class AgentNameConflict(UsageError):
