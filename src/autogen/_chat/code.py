@@ -7,11 +7,11 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from .. import coding
-from .._kernel.faces import point
 from .._kernel.ops import Call
-from .._kernel.run import step
+from .._kernel.record import step
 from ..errors import UsageError
 from .state import current_chat
+from .steps import CODE, TUPLE, outcome
 from .wiring import event, is_watched
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ async def generate_code_execution_reply(
         if agent._code_executor is None:
             # Configured the older way: through the overridable hook, whose blocks are pairs.
             pairs = [(block.language, block.code) for block in blocks]
-            exit_code, output = await point(agent, "execute_code_blocks")(pairs)
+            exit_code, output = await outcome(
+                "code", agent, "execute_code_blocks", pairs, codec=TUPLE
+            )
         else:
             result = await run_blocks(agent, executor, blocks)
             exit_code, output = result.exit_code, result.output
@@ -86,7 +88,9 @@ async def execute_code_blocks(agent: Any, pairs: Sequence[tuple[str, str]]) -> t
             language = coding.infer_lang(code)
         if language not in _SHELLS and language not in _PYTHONS:
             return 1, f"{output}\nunknown language {language}"
-        exit_code, printed, _ = await point(agent, "run_code")(code, lang=language)
+        exit_code, printed, _ = await outcome(
+            "code", agent, "run_code", code, lang=language, codec=TUPLE
+        )
         output += f"\n{printed}"
         if exit_code != 0:
             break
@@ -113,7 +117,12 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
             "blocks": [block.model_dump() for block in blocks],
         }
         await event("code.started", data, agent=agent.name)
-    result: CodeResult = await step("code", lambda: _executed(executor, blocks))
+    result: CodeResult = await step(
+        "code",
+        lambda: _executed(executor, blocks),
+        codec=CODE,
+        request=lambda: [[block.language, block.code] for block in blocks],
+    )
     artifacts = tuple(getattr(result, "artifacts", ()))
     chat = current_chat()
     if chat is not None and artifacts:

@@ -13,8 +13,10 @@ from ..errors import NoEligibleSpeaker, UsageError
 from ..human.stream import IOStream
 from ..messages import Message, stored
 from .audience import Audience
+from .select import by_name
 from .send import deliver
 from .state import Chat, Histories, current_chat, record
+from .steps import outcome
 from .termination import DefaultTermination, is_termination
 from .wiring import chat_opened, event, is_watched
 
@@ -54,6 +56,7 @@ async def _rounds(
     chat: Chat, manager: Any, group: Any, message: dict[str, Any], speaker: Any, silent: bool
 ) -> None:
     audience = Audience(manager, group.agents)
+    speakers = by_name(group)
     for i in range(group.max_round):
         manager._last_speaker = speaker
         message = await _broadcast(chat, audience, group, message, speaker, manager)
@@ -63,7 +66,9 @@ async def _rounds(
         if i == group.max_round - 1:
             break
         try:
-            speaker = await point(group, "select_speaker")(speaker, manager)
+            speaker = await outcome(
+                "selection", group, "select_speaker", speaker, manager, codec=speakers
+            )
             if is_watched():
                 await event(
                     "speaker.selected", {"name": speaker.name}, agent=manager.name, silent=silent
@@ -98,8 +103,10 @@ def _newest(histories: dict[Any, list[dict[str, Any]]], partner: Any) -> dict[st
 async def _reply_of(manager: Any, speaker: Any) -> Any:
     histories = getattr(speaker, "chat_messages", None)
     if histories is None:
-        return await point(speaker, "generate_reply")(sender=manager)
-    return await point(speaker, "generate_reply")(messages=histories[manager], sender=manager)
+        return await outcome("reply", speaker, "generate_reply", sender=manager)
+    return await outcome(
+        "reply", speaker, "generate_reply", messages=histories[manager], sender=manager
+    )
 
 
 async def _broadcast(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._kernel.faces import point
 from .._kernel.ops import Call
-from .._kernel.run import step
+from .._kernel.record import step
 from ..human.stream import IOStream
 from .state import current_chat
+from .steps import outcome
 from .termination import is_termination
 from .wiring import event, is_watched
 
@@ -81,7 +81,7 @@ def _prompt(agent: Any, sender: Any, mode: str, ends: bool) -> str:
 
 async def _ask(agent: Any, sender: Any, prompt: str) -> str:
     """One answer of a person, in whatever way this agent asks."""
-    answer: str = await point(agent, "get_human_input")(prompt)
+    answer: str = await outcome("human", agent, "get_human_input", prompt)
     chat = current_chat()
     if chat is not None:
         chat.heard(answer)

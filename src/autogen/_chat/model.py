@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._kernel.faces import is_face, point
-from .._kernel.run import step
+from .._kernel.record import step
 from ..errors import UsageTypeError
 from ..messages import expand_tool_responses
 from ..usage import Usage
 from .state import current_chat
+from .steps import ANSWER, Answer, request_parts
 from .wiring import event, is_watched
 
 __all__ = ["completed_text", "generate_oai_reply"]
@@ -59,34 +60,39 @@ async def completed_text(
     request = {"messages": messages, "context": context, "cache": cache, "agent": agent}
     if choices is not None and is_face(client.create):
         request["choices"] = choices
-    answered = await step("model", lambda: _created(client, **request))
-    response, usages = answered
+    answer = await step(
+        "model",
+        lambda: _answered(client, request),
+        codec=ANSWER,
+        request=lambda: request_parts(messages, choices),
+    )
     chat = current_chat()
     if chat is not None:
-        for usage in usages:
+        for usage in answer.usages:
             chat.account(usage)
     if is_watched():
-        await event("model.answered", _facts(response, usages), agent=agent.name)
-    answers = client.extract_text_or_completion_object(response)
-    answer = answers[0] if answers else None
-    if answer is None or isinstance(answer, str):
-        return answer
-    return _message_of(answer)
+        await event("model.answered", _facts(answer), agent=agent.name)
+    return answer.reply
 
 
-async def _created(client: Any, **request: Any) -> tuple[Any, list[Usage]]:
-    """The response, and what each answer on the way to it used."""
+async def _answered(client: Any, request: dict[str, Any]) -> Answer:
+    """The first answer of the response, and what each call on the way to it used."""
     usages: list[Usage] = []
     # A client of somebody's own making, put in place of ours, need not know the keyword.
     if is_face(client.create):
         request["on_usage"] = usages.append
-    return await point(client, "create")(**request), usages
+    response = await point(client, "create")(**request)
+    answers = client.extract_text_or_completion_object(response)
+    first = answers[0] if answers else None
+    reply = first if first is None or isinstance(first, str) else _message_of(first)
+    return Answer(reply, usages, getattr(response, "model", None))
 
 
-def _facts(response: Any, usages: list[Usage]) -> dict[str, Any]:
+def _facts(answer: Answer) -> dict[str, Any]:
+    usages = answer.usages
     costs = [usage.cost_usd for usage in usages]
     return {
-        "model": getattr(response, "model", None),
+        "model": answer.model,
         "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
         "completion_tokens": sum(usage.completion_tokens for usage in usages),
         "cost_usd": None if None in costs else sum(cost or 0.0 for cost in costs),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._kernel.ops import Call
+from .._kernel.record import recorded
 from ..errors import UsageError
 from ..messages import content_str
 from .sequence import initiate_chats, initiate_chats_by_id
@@ -64,7 +65,10 @@ async def _prepared(
     if message is None and is_first and messages:
         message = messages[-1].get("content")
     if callable(message):
-        message = await Call(message, None, (recipient, messages, sender, config))
+        make = message
+        message = await recorded(
+            "message", lambda: Call(make, None, (recipient, messages, sender, config))
+        )
     if isinstance(message, list):
         message = {"content": message}
     n_history = chat.pop("carry_history", None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._kernel.faces import point
 from .._kernel.ops import Call
+from .._kernel.record import recorded
 from ..errors import InvalidCarryOverType, UsageError
 from .state import current_chat
+from .steps import outcome
 
 __all__ = ["generate_init_message", "opening_message", "with_carryover"]
 
@@ -20,19 +21,21 @@ async def opening_message(
 ) -> Any:
     """What `initiator` says first. What a function makes is sent as it is, without carryover."""
     if callable(message):
-        made = await Call(message, None, (initiator, recipient, dict(context)))
+        made = await recorded(
+            "message", lambda: Call(message, None, (initiator, recipient, dict(context)))
+        )
         if made is not None and not isinstance(made, str | dict):
             raise UsageError(
                 f"the message function gave {type(made).__name__}; it must return a str or a dict."
             )
         return made
-    return await point(initiator, "generate_init_message")(message, **context)
+    return await outcome("message", initiator, "generate_init_message", message, **context)
 
 
 async def generate_init_message(agent: Any, message: Any, context: Mapping[str, Any]) -> Any:
     """`message` with the carryover; None asks a person."""
     if message is None:
-        message = await point(agent, "get_human_input")(">")
+        message = await outcome("human", agent, "get_human_input", ">")
         chat = current_chat()
         if chat is not None:
             chat.heard(message)

@@ -7,11 +7,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .._kernel.faces import is_face, point
+from .._kernel.faces import is_face
 from .._kernel.ops import Call, Flavour
+from .._kernel.record import recorded
 from ..errors import SenderRequired, UsageError, UsageTypeError
 from .hooks import before_reply
 from .state import current_chat
+from .steps import TUPLE, outcome
 from .wiring import chat_opened
 
 __all__ = [
@@ -194,8 +196,8 @@ async def _walk(
         with_code = agent._code_execution_config is not False
         for name in BUILT_IN:
             if with_code or name != "generate_code_execution_reply":
-                final, reply = await point(agent, name)(
-                    messages=messages, sender=sender, config=None
+                final, reply = await outcome(
+                    "reply", agent, name, messages=messages, sender=sender, config=None, codec=TUPLE
                 )
                 if final:
                     return reply
@@ -236,17 +238,23 @@ async def _asked(
         if row["ignore_async_in_sync_chat"] and name not in _POINTS and await Flavour() == "sync":
             return False, None
         if getattr(type(agent), name, None) is not None:
-            asked = point(agent, name)(messages=messages, sender=sender, config=config)
+            final, reply = await outcome(
+                "reply", agent, name, messages=messages, sender=sender, config=config, codec=TUPLE
+            )
         else:
-            asked = core(agent, messages=messages, sender=sender, config=config)
-    elif _is_async(function):
+            final, reply = await core(agent, messages=messages, sender=sender, config=config)
+        return final, reply
+    kwargs = {"messages": messages, "sender": sender, "config": config}
+    if _is_async(function):
         if row["ignore_async_in_sync_chat"] and await Flavour() == "sync":
             return False, None
-        kwargs = {"messages": messages, "sender": sender, "config": config}
         asked = Call(None, function, (agent,), kwargs)
     else:
-        kwargs = {"messages": messages, "sender": sender, "config": config}
         asked = Call(function, None, (agent,), kwargs)
+    return await recorded("reply", lambda: _pair(function, asked), codec=TUPLE)
+
+
+async def _pair(function: Any, asked: Call[Any]) -> tuple[bool, Any]:
     answer = await asked
     try:
         final, reply = answer

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._kernel.ops import Call
-from .._kernel.run import random_index
+from .._kernel.record import Codec, random_index, recorded, step
 from ..errors import NoEligibleSpeaker, UndefinedNextAgent, UsageError
 from ..human.stream import IOStream
 from ..messages import content_str, expand_tool_responses
 from .model import completed_text
 
-__all__ = ["METHODS", "mentioned", "next_agent", "picked_by_hand", "select_speaker"]
+__all__ = ["METHODS", "by_name", "mentioned", "next_agent", "picked_by_hand", "select_speaker"]
 
 logger = logging.getLogger("autogen")
 
@@ -31,7 +31,10 @@ async def select_speaker(group: Any, last_speaker: Any, selector: Any) -> Any:
     """
     method = group.speaker_selection_method
     if callable(method):
-        chosen = await Call(method, None, (last_speaker, group))
+        choose = method
+        chosen = await recorded(
+            "selection", lambda: Call(choose, None, (last_speaker, group)), codec=by_name(group)
+        )
         if chosen is None:
             raise NoEligibleSpeaker("The speaker selection function chose nobody.")
         if not isinstance(chosen, str):
@@ -51,12 +54,28 @@ async def select_speaker(group: Any, last_speaker: Any, selector: Any) -> Any:
     if name == "random":
         return candidates[await random_index(len(candidates))]
     if name == "manual":
-        by_hand = await Call(picked_by_hand, None, (group, candidates))
+        by_hand = await step("human", lambda: _picked(group, candidates), codec=by_name(group))
         if by_hand is not None:
             return by_hand
         if not callable(group.speaker_selection_method):
             return next_agent(group, last_speaker, candidates)
     return await _picked_by_model(group, last_speaker, selector, candidates, messages)
+
+
+def by_name(group: Any) -> Codec[Any]:
+    """Members of `group` are recorded by their names; a method's name, or None, as it is."""
+
+    def encode(chosen: Any) -> Any:
+        return chosen if isinstance(chosen, str | None) else {"agent": chosen.name}
+
+    def decode(kept: Any) -> Any:
+        return group.agent_by_name(kept["agent"]) if isinstance(kept, dict) else kept
+
+    return Codec(encode, decode)
+
+
+async def _picked(group: Any, candidates: Sequence[Any]) -> Any:
+    return await Call(picked_by_hand, None, (group, candidates))
 
 
 def _member(group: Any, chosen: Any) -> Any:
@@ -164,8 +183,8 @@ def next_agent(group: Any, agent: Any, agents: Sequence[Any] | None) -> Any:
         return members[(at + 1) % len(members)]
     wanted = {id(one) for one in agents}
     n = len(members)
-    for step in range(n):
-        one = members[(at + 1 + step) % n]
+    for ahead in range(n):
+        one = members[(at + 1 + ahead) % n]
         if id(one) in wanted:
             return one
     raise UndefinedNextAgent()

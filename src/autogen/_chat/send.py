@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..messages import filled, message_dict
 from .hooks import before_send
 from .state import Chat, current_chat
+from .steps import outcome
 from .wiring import chat_opened, event, is_watched
 
 __all__ = ["NESTED_MAX_MESSAGES", "converse", "deliver", "receive", "reply_of", "send"]
@@ -169,7 +170,8 @@ async def converse(chat: Chat, silent: bool | None) -> None:
 async def reply_of(chat: Chat, agent: Any, other: Any) -> Any:
     """What `agent` replies to `other`; None also sets why the chat stops."""
     chat.note = None
-    reply = await point(agent, "generate_reply")(messages=agent.chat_messages[other], sender=other)
+    messages = agent.chat_messages[other]
+    reply = await outcome("reply", agent, "generate_reply", messages=messages, sender=other)
     if reply is None:
         note: str | None = chat.note
         chat.stop_reason = "no_reply" if note is None else note

@@ -56,6 +56,7 @@ class Chat:
         recipient: The agent it talks to.
         parent: The chat this one runs inside of, or None.
         silent: Nothing of it is printed.
+        taps: Lists that every model call made inside is also added to.
         ledger: Every model call made inside.
         human_input: Every raw answer people gave inside, in order.
         artifacts: Every file that code left, the newest state of each last.
@@ -82,6 +83,7 @@ class Chat:
         "recipient",
         "silent",
         "stop_reason",
+        "taps",
     )
 
     def __init__(
@@ -100,12 +102,15 @@ class Chat:
         self.n_messages = 0
         self.expecting: tuple[Any, Any] | None = None
         self.mailbox: deque[tuple[Any, Any]] = deque()
+        self.taps: list[list[Usage]] = []
 
     def account(self, usage: Usage) -> None:
         """Count a model call here and in every chat around."""
         chat: Chat | None = self
         while chat is not None:
             chat.ledger.add(usage)
+            for tap in chat.taps:
+                tap.append(usage)
             chat = chat.parent
 
     def heard(self, answer: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._kernel.ops import Call
+from .._kernel.record import recorded
 from ..errors import BadRequest, UsageError
 from ..messages import expand_tool_responses
 from .model import completed_text
@@ -53,7 +54,8 @@ async def summarize(
         return await reflect(initiator, recipient, args, cache)
     assert callable(method)
     own = {**args} if cache is None else {"cache": cache, **args}
-    return await Call(method, None, (initiator, recipient, own))
+    make = method
+    return await recorded("summary", lambda: Call(make, None, (initiator, recipient, own)))
 
 
 def last_message_text(initiator: Any, recipient: Any) -> str:

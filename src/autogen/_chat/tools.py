@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._kernel.faces import point
-from .._kernel.ops import Call, Gather, Place
-from .._kernel.run import step
+from .._kernel.ops import Call, Core, Gather, Place
+from .._kernel.record import step
 from ..errors import RunCancelled
 from ..tools.arguments import BadArguments, WrongArguments, parsed_arguments
 from ..tools.schema import is_async
+from ..usage import Usage
+from .state import current_chat
+from .steps import TOOL, ToolAnswer
 from .wiring import event, is_watched
 
 __all__ = ["execute_function", "generate_function_call_reply", "generate_tool_calls_reply"]
@@ -68,13 +71,34 @@ async def execute_function(
     if function is None:
         is_ok, content = False, f"Error: Function {name} not found."
     else:
-        is_ok, content = await step(
-            "tool", lambda: _called(agent, name, function, call, watched=watched)
+        answer = await step(
+            "tool",
+            lambda: _tapped(_called(agent, name, function, call, watched=watched)),
+            codec=TOOL,
+            request=lambda: [name, call.get("arguments")],
         )
+        is_ok, content = answer.is_ok, answer.content
+        chat = current_chat()
+        if chat is not None and answer.is_replayed:
+            for usage in answer.usages:
+                chat.account(usage)
     if watched:
         data = {"name": name, "id": call.get("id"), "content": content, "is_ok": is_ok}
         await event("tool.answered", data, agent=agent.name)
     return is_ok, {"name": name, "role": "function", "content": content}
+
+
+async def _tapped(called: Core[tuple[bool, str]]) -> ToolAnswer:
+    """The answer, and what models used inside the call: a replay leaves the inside out."""
+    chat, usages = current_chat(), list[Usage]()
+    if chat is None:
+        return ToolAnswer(*await called)
+    chat.taps.append(usages)
+    try:
+        return ToolAnswer(*await called, usages)
+    finally:
+        # By identity: two empty lists are equal.
+        chat.taps[:] = [tap for tap in chat.taps if tap is not usages]
 
 
 async def _called(

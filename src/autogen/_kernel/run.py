@@ -1,83 +1,51 @@
 """A run: what the steps of a conversation share while it is under way.
 
-`Run` holds identity, sinks, cancellation, the recorder, and with it the clock, ids and randomness;
-one ContextVar says which run the current code belongs to. Adapters meet it only through `transient`
-and
-`on_cancel`, both of which work (as no-ops) where no run is under way.
+`Run` holds identity, sinks, cancellation and the recorder; one ContextVar says which run the
+current code belongs to. Adapters meet it only through `transient`, `report` and `on_cancel`, all of
+which work (as no-ops) where no run is under way.
 """
 
 from __future__ import annotations
 
-import random
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from ..errors import UsageTypeError
 from .cancel import CancelToken
-from .ops import Call, Core
+from .recorder import Recorder
 
 __all__ = [
-    "Recorded",
-    "Recorder",
     "Run",
     "SinkFailed",
     "current_run",
     "deliver",
     "entered",
     "foreign",
-    "new_id",
-    "now",
     "on_cancel",
     "raised",
-    "random_index",
     "report",
     "running",
-    "step",
     "transient",
 ]
 
-T = TypeVar("T")
-
 Sink = Callable[[Any], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The outcome of a recorded step."""
-
-    value: Any
-
-
-class Recorder(Protocol):
-    """Remembers the outcomes of steps by their position in the run."""
-
-    def replay(self, position: str, kind: str) -> Recorded | None:
-        """What the step at `position` gave before, or None if it has not run yet."""
-        ...
-
-    def record(self, position: str, kind: str, value: Any) -> None:
-        """Keep what the step gave."""
-        ...
 
 
 class Run:
     """One run, or one branch of it.
 
-    Branches (parallel work, nested chats) share everything but `path` and their step and event
-    numbers;
-    `path` makes the positions of a branch its own.
+    Branches (parallel work, nested chats, the inside of a step) share everything but `path` and
+    their step and event numbers; `path` makes the positions of a branch its own.
 
     Attributes:
         id: Identity of the whole run.
         path: Prefix of every position in this branch; "" for the run itself.
         sinks: Called with each event, in order, in the thread that drives.
         cancel: Stops the run.
-        recorder: None where nothing is recorded.
+        recorder: Keeps what its steps gave (`record.Recorder`); None where nothing is recorded.
         scope: Whatever the current chat is to the layer that opened the run.
         make_event: Builds the event that `transient` reports.
     """
@@ -128,6 +96,11 @@ class Run:
             path=f"{self.path}{name}/",
             scope=self.scope if scope is None else scope,
         )
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether anything in this branch took a position."""
+        return self._steps > 0
 
     def next_position(self) -> str:
         """The position of the next step of this branch."""
@@ -262,40 +235,3 @@ def on_cancel(callback: Callable[[], None]) -> Iterator[None]:
         if leaf is not None:
             stack.enter_context(leaf.listen(callback))
         yield
-
-
-async def step(kind: str, body: Callable[[], Core[T]]) -> T:
-    """Run `body` once and remember what it gave; a replay gives the same without running it.
-
-    Without a recorder this costs one coroutine. A step that raises is not recorded.
-    """
-    run = _current.get()
-    if run is None or run.recorder is None:
-        return await body()
-    position, recorder = run.next_position(), run.recorder
-    known = await Call(recorder.replay, None, (position, kind))
-    if known is not None:
-        value: T = known.value
-        return value
-    value = await body()
-    await Call(recorder.record, None, (position, kind, value))
-    return value
-
-
-async def now() -> float:
-    """Seconds since the epoch, recorded."""
-    return await step("clock", lambda: _quick(time.time))
-
-
-async def new_id() -> str:
-    """32 hex digits that nobody else has, recorded."""
-    return await step("id", lambda: _quick(lambda: uuid.uuid4().hex))
-
-
-async def random_index(n: int) -> int:
-    """A random whole number from 0 to n - 1, recorded."""
-    return await step("random", lambda: _quick(lambda: random.randrange(n)))
-
-
-async def _quick(function: Callable[[], T]) -> T:
-    return await Call(function, place="inline")

@@ -12,7 +12,7 @@ from .._chat import group, select
 from .._chat.audience import ManagerHistories
 from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
-from .._kernel.run import random_index
+from .._kernel.record import random_index
 from ..errors import AgentNameConflict, NoEligibleSpeaker, UsageError, UsageTypeError
 from ..graph_utils import check_graph_validity, invert_disallowed_to_allowed
 from ..messages import content_str
