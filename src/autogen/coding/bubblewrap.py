@@ -28,6 +28,7 @@ from .egress import Egress
 from .gate import PORT, Gate
 from .interpreter import Interpreter, is_inside, running_interpreter
 from .link import Link, RunnerLost, Waker
+from .program import compiled_runner, memory_file
 from .spawn import spawn
 
 __all__ = ["Mount", "Plan", "start_wall"]
@@ -78,6 +79,7 @@ class Plan:
         work_dir: Absolute and real; writable, at its own place inside.
         layers_dir: Where packages are installed, read-only inside; it exists.
         layer: The layer to begin with.
+        preload: Modules that are imported before the first block.
         egress: What may be reached through the proxy of the host; None for nothing.
     """
 
@@ -90,6 +92,7 @@ class Plan:
     disk_mb: int
     env: dict[str, str]
     mounts: tuple[Mount, ...] = ()
+    preload: tuple[str, ...] = ()
     egress: Egress | None = None
     interpreter: Interpreter = field(default_factory=running_interpreter)
 
@@ -228,18 +231,22 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         drop = [setpriv, f"--reuid={base + state.st_uid}", f"--regid={base + state.st_gid}"]
         drop += ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     filter_fd = _seccomp_fd()
+    program_fd = memory_file("runner", compiled_runner())
     info, info_writer = os.pipe()
     door, inner_door = socket.socketpair()
     try:
         argv += [bwrap, *_isolation(variant, plan), "--seccomp", str(filter_fd)]
         argv += ["--info-fd", str(info_writer)]
-        argv += [*_view(plan), *drop, plan.interpreter.executable, "-I", f"{INSIDE}/runner.py"]
+        argv += _view(plan)
+        argv += ["--perms", "0444", "--ro-bind-data", str(program_fd), f"{INSIDE}/runner.pyc"]
+        argv += ["--remount-ro", "/", "--chdir", "/", *drop]
+        argv += [plan.interpreter.executable, "-I", f"{INSIDE}/runner.pyc"]
         process = spawn(
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(filter_fd, info_writer, inner_door.fileno()),
+            pass_fds=(filter_fd, program_fd, info_writer, inner_door.fileno()),
             env=outer_environment(),
             cwd="/",
             bufsize=0,
@@ -251,8 +258,8 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         door.close()
         raise
     finally:
-        os.close(filter_fd)
-        os.close(info_writer)
+        for fd in (filter_fd, program_fd, info_writer):
+            os.close(fd)
         inner_number = inner_door.fileno()
         inner_door.close()
     link = Link(process)
@@ -308,10 +315,7 @@ def _seccomp_fd() -> int:
             f"There is no seccomp filter for {platform.machine()!r}; the sandbox runs on "
             "x86_64 and aarch64. Use Docker, or LocalCommandLineCodeExecutor for no wall."
         ) from None
-    fd = os.memfd_create("seccomp")
-    os.write(fd, program)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
+    return memory_file("seccomp", program)
 
 
 def _isolation(variant: Variant, plan: Plan) -> list[str]:
@@ -363,9 +367,7 @@ def _view(plan: Plan) -> list[str]:
     for mount in sorted(_mounts(plan), key=lambda mount: mount.inside.count("/")):
         option = "--bind" if mount.writable else "--ro-bind"
         options += [*_parents(mount.inside), option, mount.host, mount.inside]
-    runner = str(Path(__file__).with_name("runner.py"))
-    options += ["--ro-bind", runner, f"{INSIDE}/runner.py"]
-    return [*options, "--remount-ro", "/", "--chdir", "/"]
+    return options
 
 
 def _tmpfs(path: str, size_mb: int) -> list[str]:
@@ -445,6 +447,7 @@ def setup_of(plan: Plan, *, inside: str = INSIDE, door: int = -1) -> dict[str, A
         "path_first": [f"{inside}/lib", layer],
         "path_last": list(plan.interpreter.site_folders),
         "env": env,
+        "preload": plan.preload,
         "layer": plan.layer,
         "layer_link": layer,
     }

@@ -17,6 +17,7 @@ import builtins
 import ctypes
 import errno
 import gc
+import importlib
 import importlib.machinery
 import json
 import linecache
@@ -58,6 +59,10 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 _libc = ctypes.CDLL(None)
 _prctl = _libc.prctl
+#: As tracebacks name this file; it may be run from compiled code.
+THIS_FILE = (lambda: None).__code__.co_filename
+#: Run once in each fork that stands by.
+REHEARSAL = b"import os\ndef f(x):\n    return [x, str(x)]\nfor i in range(3):\n    f(i)\n"
 
 
 class Frames:
@@ -323,9 +328,10 @@ class Runner:
             self.ask_pipe = os.open(setup["fifo"], os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self.path = [*setup["path_first"], *self.path]
         self.path += [entry for entry in setup["path_last"] if entry not in self.path]
+        troubles = self.preload(setup.get("preload", ()))
         # The first compilation in a process builds the types of the syntax tree, which takes as
         # long as the rest of a small block.
-        compile("0", "first", "exec")
+        rehearse()
         gc.collect()
         gc.freeze()
         self.frames.tell(
@@ -336,8 +342,22 @@ class Runner:
             platform=f"{sys.platform}-{os.uname().machine}",
             abi=importlib.machinery.EXTENSION_SUFFIXES[0],
             executable=sys.executable,
+            troubles=troubles,
         )
         self.stand_by()
+
+    def preload(self, names: list[str]) -> dict[str, str]:
+        """Import modules for all blocks to come; what went wrong, by name."""
+        troubles = {}
+        before = sys.path[:]
+        sys.path[:] = self.path
+        for name in names:
+            try:
+                importlib.import_module(name)
+            except BaseException as error:
+                troubles[name] = f"{type(error).__name__}: {error}"[:500]
+        sys.path[:] = before
+        return troubles
 
     def pass_listener_out(self, fd: int, port: int) -> None:
         """Open the socket that the host serves as the way out, and keep no hold on it."""
@@ -629,6 +649,7 @@ class Runner:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            rehearse()
             data = b""
             while part := os.read(3, CHUNK_BYTES):
                 data += part
@@ -730,6 +751,23 @@ def replace(argv: list[str]) -> NoReturn:
         leave(f"{argv[0]} could not be started: {error}", 126)
 
 
+def rehearse() -> None:
+    """Run a block that does nothing.
+
+    A page of memory that a fork shares is copied at the first write to it; the pages that every
+    block writes to are copied this way while nobody waits.
+    """
+    module = types.ModuleType("__main__")
+    module.__builtins__ = builtins  # type: ignore[attr-defined]
+    json.loads('{"kind": "python", "keep_bytes": 1, "seconds": [1.5, null]}')
+    with open(os.devnull, "rb") as file:
+        file.read()
+    REHEARSAL.decode().splitlines(keepends=True)
+    exec(compile_block(REHEARSAL, "first"), module.__dict__)
+    module.__dict__.clear()
+    gc.collect()
+
+
 # -- Python blocks ---------------------------------------------------------------------------------
 
 
@@ -828,7 +866,7 @@ def exit_code(end: SystemExit) -> int:
 def report(error: BaseException, out_of_memory: str) -> int:
     """Print an error as Python does at its top level, without the frames of this file."""
     trace = error.__traceback__
-    while trace and trace.tb_frame.f_code.co_filename == __file__:
+    while trace and trace.tb_frame.f_code.co_filename == THIS_FILE:
         trace = trace.tb_next
     try:
         sys.stdout.flush()
