@@ -6,7 +6,7 @@
         InvalidCarryOverType, SenderRequired, UndefinedNextAgent, AgentNameConflict
       NoEligibleSpeaker                nobody may speak next; ends a group chat quietly
       LimitError                       a limit you set was reached
-        RunCancelled, RunTimeout
+        BudgetExceeded, RunCancelled, RunTimeout
       ProviderError                    the model service; .retryable .status .provider
         AuthenticationError, PermissionDenied, NotFound, BadRequest, ContextTooLong,
         ContentFiltered, RateLimited, ServerFault, ConnectionFault, ProviderTimeout, MalformedAnswer
@@ -29,6 +29,7 @@ __all__ = [
     "AuthenticationError",
     "AutogenError",
     "BadRequest",
+    "BudgetExceeded",
     "ConnectionFault",
     "ContentFiltered",
     "ContextTooLong",
@@ -82,6 +83,32 @@ class LimitError(AutogenError):
     """A limit that the caller set was reached."""
 
 
+class BudgetExceeded(LimitError):
+    """What a call may take at worst is more than a budget has left; the call was not made.
+
+    Attributes:
+        limit: The limit in the way: "usd", "tokens", "seconds", "steps" or "code_seconds".
+        most: The limit itself, in that unit.
+        needed: What the call may take at worst.
+        left: What is neither spent nor set aside for calls under way.
+    """
+
+    def __init__(
+        self,
+        message: str = "A budget is used up.",
+        *,
+        limit: str = "",
+        most: float = 0.0,
+        needed: float = 0.0,
+        left: float = 0.0,
+    ):
+        super().__init__(message)
+        self.limit = limit
+        self.most = most
+        self.needed = needed
+        self.left = left
+
+
 class RunCancelled(LimitError):
     """Somebody cancelled the run; `reason` is the `stop_reason` that the chat reports."""
 
@@ -107,10 +134,12 @@ class ProviderError(AutogenError):
         retry_after_s: Seconds the service asked us to wait, if it said so.
         code: The provider's own error code, if it gave one.
         shown: Whether a part of the answer was shown before it failed; such a call is not repeated.
+        unsent: Whether the request surely never reached the service.
     """
 
     retryable: bool = False
     shown: bool = False
+    unsent: bool = False
 
     def __init__(
         self,
