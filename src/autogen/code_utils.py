@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from .coding import workspace
 from .coding.base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG, CodeBlock
+from .coding.config import docker_wish
 from .coding.extract import CODE_BLOCK_PATTERN, UNKNOWN, extract_code, infer_lang
 from .coding.factory import legacy_executor
-from .coding.legacy import docker_wish
 from .config.llm import DEFAULT_MODEL, FAST_MODEL
 from .errors import NoWallError
 from .messages import content_str

@@ -18,6 +18,7 @@ from autogen.coding import (
     SandboxCommandLineCodeExecutor,
     legacy,
 )
+from autogen.coding.config import docker_wish
 from autogen.coding.factory import legacy_executor
 from autogen.errors import NoWallError, UsageError
 
@@ -129,8 +130,8 @@ def test_without_an_engine_docker_is_refused_with_three_ways_out(
 )
 def test_variable_speaks_where_use_docker_is_silent(monkeypatch, value, meant):
     monkeypatch.setenv("AUTOGEN_USE_DOCKER", value)
-    assert legacy.docker_wish(None) is meant
-    assert legacy.docker_wish("image") == "image"
+    assert docker_wish(None) is meant
+    assert docker_wish("image") == "image"
 
 
 def test_variable_with_nonsense_is_refused(monkeypatch):
@@ -152,6 +153,7 @@ def test_where_namespaces_are_forbidden_landlock_holds_or_the_refusal_says_so(
     sandbox()
     program = f"""
 from autogen.coding import CodeBlock
+from autogen.coding.config import docker_wish
 from autogen.coding.factory import legacy_executor
 from autogen.coding.walls import probe
 from autogen.errors import NoWallError

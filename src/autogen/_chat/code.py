@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from .. import coding
 from .._kernel.ops import Call
 from .._kernel.record import step
-from ..errors import UsageError
 from .state import current_chat
 from .steps import CODE, TUPLE, outcome
 from .wiring import event, is_watched
@@ -71,12 +70,9 @@ def _looked_at(messages: Sequence[dict[str, Any]], last_n: Any) -> list[dict[str
         # Everything since the agent spoke last: the trailing messages it only heard.
         heard = takewhile(lambda m: m.get("role") == "user", reversed(messages))
         n = sum(1 for _ in heard)
-    elif isinstance(last_n, int) and not isinstance(last_n, bool) and last_n >= 0:
-        n = min(last_n, len(messages))
     else:
-        raise UsageError(
-            f"last_n_messages is {last_n!r}; it must be 'auto' or a whole number >= 0."
-        )
+        coding.check_last_n_messages(last_n)
+        n = min(last_n, len(messages))
     return [messages[-1 - i] for i in range(n)]
 
 

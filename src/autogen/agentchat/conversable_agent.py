@@ -180,13 +180,9 @@ class ConversableAgent:
             )
         config = dict(config)
         self._code_execution_config = config
+        if config:
+            coding.check_config(config)
         if config.get("executor") is not None:
-            for key in ("use_docker", "work_dir", "timeout"):
-                if key in config:
-                    raise UsageError(
-                        f"{key!r} can't stand beside 'executor' in code_execution_config; give it "
-                        "to the executor itself."
-                    )
             self._code_executor = coding.CodeExecutorFactory.create(config)
 
     # ------------------------------------------------------------------------------- simple

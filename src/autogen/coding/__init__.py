@@ -7,23 +7,37 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .base import CodeBlock, CodeExecutor, CodeExtractor, CodeResult
+    from .base import (
+        CodeBlock,
+        CodeExecutionConfig,
+        CodeExecutor,
+        CodeExtractor,
+        CodeResult,
+        CommandLineCodeResult,
+        IPythonCodeResult,
+    )
+    from .config import check_config, check_last_n_messages
     from .docker import DockerCommandLineCodeExecutor
     from .extract import MarkdownCodeExtractor, infer_lang
     from .factory import CodeExecutorFactory, legacy_executor
     from .local import LocalCommandLineCodeExecutor
+    from .pool import SandboxPool
     from .sandbox import SandboxCommandLineCodeExecutor
 
 __all__ = [
     "CodeBlock",
+    "CodeExecutionConfig",
     "CodeExecutor",
     "CodeExecutorFactory",
     "CodeExtractor",
     "CodeResult",
+    "CommandLineCodeResult",
     "DockerCommandLineCodeExecutor",
+    "IPythonCodeResult",
     "LocalCommandLineCodeExecutor",
     "MarkdownCodeExtractor",
     "SandboxCommandLineCodeExecutor",
+    "SandboxPool",
     "infer_lang",
     "legacy_executor",
 ]
@@ -32,14 +46,20 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "CodeBlock": ".base",
+        "CodeExecutionConfig": ".base",
         "CodeExecutor": ".base",
         "CodeExecutorFactory": ".factory",
         "CodeExtractor": ".base",
         "CodeResult": ".base",
+        "CommandLineCodeResult": ".base",
         "DockerCommandLineCodeExecutor": ".docker",
+        "IPythonCodeResult": ".base",
         "LocalCommandLineCodeExecutor": ".local",
         "MarkdownCodeExtractor": ".extract",
         "SandboxCommandLineCodeExecutor": ".sandbox",
+        "SandboxPool": ".pool",
+        "check_config": ".config",
+        "check_last_n_messages": ".config",
         "infer_lang": ".extract",
         "legacy_executor": ".factory",
     },

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, UsageTypeError
 from .base import CodeExecutor
 from .legacy import LegacyExecutor
-from .names import EXECUTORS, executor_class
+from .names import EXECUTORS, NOT_YET, executor_class
 
 __all__ = ["CodeExecutorFactory", "legacy_executor"]
-
-NOT_YET = ("commandline-pod", "ipython-embedded")
 
 
 class CodeExecutorFactory:
@@ -34,7 +32,13 @@ class CodeExecutorFactory:
         if isinstance(executor, CodeExecutor):
             return executor
         if isinstance(executor, str) and executor in EXECUTORS:
-            made: CodeExecutor = executor_class(executor)(**code_execution_config.get(executor, {}))
+            options = code_execution_config.get(executor) or {}
+            if not isinstance(options, Mapping):
+                raise UsageTypeError(
+                    f"code_execution_config[{executor!r}] is {options!r}; it must be a dict of "
+                    f"arguments for {executor_class(executor).__name__}."
+                )
+            made: CodeExecutor = executor_class(executor)(**options)
             return made
         if executor in NOT_YET:
             raise UsageError(

@@ -9,42 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import NoWallError, UsageError
+from ..errors import NoWallError
 from . import workspace
 from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
 from .commandline import CommandLineExecutor
+from .config import TRUE, WALL_KEYS, UseDocker, check_config, docker_wish
 from .extract import MarkdownCodeExtractor
 from .names import executor_class
 
-__all__ = ["LegacyExecutor", "docker_wish"]
+__all__ = ["LegacyExecutor"]
 
-TRUE, FALSE = ("1", "true", "yes", "t"), ("0", "false", "no", "f")
-WALL_KEYS = ("network", "packages", "env", "mounts", "memory_mb", "processes", "disk_mb")
 DEFAULT_TIMEOUT_S = 600
-
-UseDocker = bool | str | Sequence[str] | None
+DEFAULT_WORK_DIR = "coding"
 
 _warned = threading.Event()
-
-
-def docker_wish(value: UseDocker = None) -> UseDocker:
-    """`use_docker` as given, else what `AUTOGEN_USE_DOCKER` says.
-
-    Raises:
-        UsageError: The variable holds something else than a truth value or `none`.
-    """
-    if value is not None:
-        return value
-    said = os.environ.get("AUTOGEN_USE_DOCKER", "none").strip().lower()
-    if said in TRUE:
-        return True
-    if said in FALSE:
-        return False
-    if said in ("", "none"):
-        return None
-    raise UsageError(
-        f"AUTOGEN_USE_DOCKER is {said!r}; expected one of {', '.join((*TRUE, *FALSE))} or none."
-    )
 
 
 class LegacyExecutor:
@@ -56,16 +34,10 @@ class LegacyExecutor:
     """
 
     def __init__(self, config: Mapping[str, Any]):
-        known = {"work_dir", "use_docker", "timeout", "last_n_messages", "require_wall", *WALL_KEYS}
-        if unknown := sorted(set(config) - known):
-            raise UsageError(
-                f"code_execution_config has unknown keys {unknown}; known are {sorted(known)}."
-            )
-        timeout = config.get("timeout", DEFAULT_TIMEOUT_S)
+        check_config(config)
+        timeout = config.get("timeout")
         self._timeout = DEFAULT_TIMEOUT_S if timeout is None else timeout
-        if self._timeout < 1:
-            raise UsageError(f"timeout {timeout!r} is too short; it must be at least 1 second.")
-        self._work_dir = Path(config.get("work_dir") or "coding")
+        self._work_dir = Path(config.get("work_dir") or DEFAULT_WORK_DIR)
         self._use_docker: UseDocker = config.get("use_docker")
         self._require_wall = config.get("require_wall")
         self._wall_options = {key: config[key] for key in WALL_KEYS if key in config}

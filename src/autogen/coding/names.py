@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["EXECUTORS", "executor_class"]
+__all__ = ["EXECUTORS", "NOT_YET", "executor_class"]
 
 #: Name in `code_execution_config` to module and class.
 EXECUTORS: dict[str, tuple[str, str]] = {
@@ -13,6 +13,9 @@ EXECUTORS: dict[str, tuple[str, str]] = {
     "commandline-local": (".local", "LocalCommandLineCodeExecutor"),
     "commandline-sandbox": (".sandbox", "SandboxCommandLineCodeExecutor"),
 }
+
+#: Names that AutoGen 0.2 or this package's plans know, with nothing behind them yet.
+NOT_YET = ("commandline-pod", "ipython-embedded")
 
 
 def executor_class(name: str) -> type[Any]:
