@@ -108,6 +108,7 @@ class HttpTransport:
                 raise
             if isinstance(told, ProviderError):
                 told.shown = progress.shown
+                told.unsent = _is_unsent(error)
             raise told from error
 
 
@@ -275,6 +276,13 @@ def _told(error: Exception, endpoint: Endpoint, route: _Route) -> Exception | No
         f"{cause}. Ask again.",
         provider=place,
     )
+
+
+def _is_unsent(error: Exception) -> bool:
+    """Whether `error` came up before anything of the request was sent."""
+    import aiohttp
+
+    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 async def _token(endpoint: Endpoint, provider: Callable[[], Any]) -> str:

@@ -2,7 +2,7 @@
 
 `Router.create` is a core coroutine: it awaits ops only, so one body serves the sync and the async
 face, and entries that speak HTTP mix with clients of the user's own. What it does around a call, in
-this order: cache, rate limit, attempt, retry, price, ledgers, filter, next entry.
+this order: cache, rate limit, budget, attempt, retry, price, ledgers, filter, next entry.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from .._kernel.ops import Call, Sleep
@@ -20,11 +21,14 @@ from ..cache.key import request_key
 from ..config.entry import CLIENT_OPTIONS, OWN_OPTIONS, Entry
 from ..config.secrets import redact
 from ..errors import AutogenError, ContentFiltered, ProviderError, ProviderTimeout, UsageError
-from ..usage import Ledger, Usage
-from .base import ChatCompletion, CompletionUsage, ModelRequest, ModelTransport
+from ..limits.spending import budgets_here
+from ..usage import Ledger
+from .base import ChatCompletion, ModelRequest, ModelTransport
+from .counting import used
 from .hiding import should_hide_tools
-from .prices import cost_usd, warn_unpriced
+from .paying import Payment
 from .records import Answered, from_record, is_record, record_of
+from .worst_case import Seen
 
 __all__ = ["Router", "instantiate", "texts_or_messages"]
 
@@ -47,7 +51,16 @@ class Router:
         ledger: What everything asked here used.
     """
 
-    __slots__ = ("_jitter", "_lock", "_open_cache", "_transport", "clock", "entries", "ledger")
+    __slots__ = (
+        "_jitter",
+        "_lock",
+        "_open_cache",
+        "_seen",
+        "_transport",
+        "clock",
+        "entries",
+        "ledger",
+    )
 
     def __init__(
         self,
@@ -74,6 +87,8 @@ class Router:
         self._transport = transport
         self._open_cache = open_cache
         self._lock = threading.Lock()
+        #: What requests under a budget turned out to have in tokens, by entry and model.
+        self._seen: dict[tuple[int, str], Seen] = {}
 
     async def create(self, request: dict[str, Any]) -> Any:
         """The first answer that is good enough: the 0.2 `OpenAIWrapper.create`.
@@ -126,11 +141,11 @@ class Router:
         cache: AbstractCache | None = own.get("cache")
         if cache is None and "cache_seed" in own:
             cache = await Call(self._open_cache, None, (own["cache_seed"],))
+        agent = own.get("agent")
         if cache is None:
-            response = await self._ask(entry, params)
-            answered = Answered(response, *_used(entry, response))
+            answered = await self._fresh(entry, params, agent)
         else:
-            answered = await self._cached(cache, entry, params)
+            answered = await self._cached(cache, entry, params, agent)
         response, usage, cost, is_cached = answered
         response.cost = cost or 0.0
         response.cost_usd = cost
@@ -157,42 +172,73 @@ class Router:
 
     # ------------------------------------------------------------------------------------- asking
 
-    def _ask(self, entry: Entry, params: dict[str, Any]) -> Any:
-        """A coroutine that gives the answer of one entry, retried."""
-        if entry.client is not None:
-            return self._ask_client(entry, params)
-        return self._ask_endpoint(entry, params)
+    async def _fresh(self, entry: Entry, params: dict[str, Any], agent: Any) -> Answered:
+        """What one entry answers, retried; paid from the budgets that hold for `agent` here."""
+        budgets = budgets_here(agent)
+        if not budgets:
+            response = await self._ask(entry, params, None)
+            return Answered(response, *used(entry, response))
+        payment = Payment(budgets, entry, params, seen=self._seen)
+        await self._ask(entry, params, payment)
+        assert payment.answered is not None
+        return payment.answered
 
-    async def _ask_client(self, entry: Entry, params: dict[str, Any]) -> Any:
+    def _ask(self, entry: Entry, params: dict[str, Any], payment: Payment | None) -> Any:
+        if entry.client is not None:
+            return self._ask_client(entry, params, payment)
+        return self._ask_endpoint(entry, params, payment)
+
+    async def _ask_client(
+        self, entry: Entry, params: dict[str, Any], payment: Payment | None
+    ) -> Any:
         client = entry.client
         place = ("client", client.name, entry.model)
         if entry.requests_per_s is not None:
             await self._take_turn(place, entry.requests_per_s)
+        send: Callable[[dict[str, Any]], Awaitable[Any]] = client.create
         try:
             # A copy each time: clients take their params apart.
-            return await client.create(dict(params))
+            if payment is None:
+                return await send(dict(params))
+            return await payment.attempt(send)
         except ProviderError as error:
             failed = error
         patience = _Patience(
             self.clock(), entry.timeout_s, entry.max_retries, place, entry.requests_per_s
         )
-        return await self._again(failed, lambda: client.create(dict(params)), patience)
+        if payment is None:
+            return await self._again(failed, lambda: send(dict(params)), patience)
+        return await self._again(failed, lambda: payment.attempt(send), patience)
 
-    async def _ask_endpoint(self, entry: Entry, params: dict[str, Any]) -> ChatCompletion:
-        endpoint = entry.endpoint(params.pop("model", None) or entry.model)
-        attempt = Call(
-            None, self._carrier(entry).complete, (endpoint, _request(params)), place="inline"
-        )
+    async def _ask_endpoint(
+        self, entry: Entry, params: dict[str, Any], payment: Payment | None
+    ) -> ChatCompletion:
+        endpoint = entry.endpoint(params.get("model") or entry.model)
+        complete = self._carrier(entry).complete
+
+        def send(params: dict[str, Any]) -> Call[ChatCompletion]:
+            params.pop("model", None)
+            return Call(None, complete, (endpoint, _request(params)), place="inline")
+
         rate, place = endpoint.requests_per_s, (endpoint.base_url, endpoint.api_key, endpoint.model)
         if rate is not None:
             await self._take_turn(place, rate)
         started = self.clock()
+        attempt: Callable[[], Awaitable[ChatCompletion]]
+        if payment is None:
+            call = send(params)
+
+            def attempt() -> Call[ChatCompletion]:
+                return call
+
+        else:
+            attempt = partial(payment.attempt, send)
         try:
-            return await attempt
+            return await attempt()
         except ProviderError as error:
             failed = error
         patience = _Patience(started, endpoint.timeout_s, endpoint.max_retries, place, rate)
-        answer: ChatCompletion = await self._again(failed, lambda: attempt, patience)
+        answer: ChatCompletion = await self._again(failed, attempt, patience)
         return answer
 
     def _carrier(self, entry: Entry) -> ModelTransport:
@@ -207,7 +253,7 @@ class Router:
         return self._transport()
 
     async def _again(
-        self, failed: ProviderError, attempt: Callable[[], Call[Any]], patience: _Patience
+        self, failed: ProviderError, attempt: Callable[[], Awaitable[Any]], patience: _Patience
     ) -> Any:
         """Further attempts after `failed`, with growing pauses, inside the deadline."""
         deadline = patience.started + patience.timeout_s * (patience.retries + 1)
@@ -236,7 +282,9 @@ class Router:
 
     # ------------------------------------------------------------------------------------- caching
 
-    async def _cached(self, cache: AbstractCache, entry: Entry, params: dict[str, Any]) -> Answered:
+    async def _cached(
+        self, cache: AbstractCache, entry: Entry, params: dict[str, Any], agent: Any
+    ) -> Answered:
         """The kept answer; else the one that somebody is already getting; else a fresh one."""
         where = (
             entry.client.name
@@ -245,23 +293,19 @@ class Router:
         )
         key = request_key(params, provider=where)
         if key is None:
-            return await self._fresh(entry, params)
+            return await self._fresh(entry, params, agent)
         record = await Call(cache.get, None, (key,))
         while not is_record(record):
             flight, leads = joined(cache, key)
             if flight is None:
-                return await self._fresh(entry, params)
+                return await self._fresh(entry, params, agent)
             if leads:
-                return await self._lead(flight, cache, key, entry, params)
+                return await self._lead(flight, cache, key, entry, params, agent)
             started, patience_s = self.clock(), entry.timeout_s
             record = await Call(None, flight.wait, (patience_s,))
             if record is None and self.clock() - started >= patience_s:
-                return await self._fresh(entry, params)
+                return await self._fresh(entry, params, agent)
         return from_record(record)
-
-    async def _fresh(self, entry: Entry, params: dict[str, Any]) -> Answered:
-        response = await self._ask(entry, params)
-        return Answered(response, *_used(entry, response))
 
     async def _lead(
         self,
@@ -270,6 +314,7 @@ class Router:
         key: str,
         entry: Entry,
         params: dict[str, Any],
+        agent: Any,
     ) -> Answered:
         """Get the answer for all who wait for it, and keep it."""
         try:
@@ -278,7 +323,7 @@ class Router:
             if is_record(record):
                 flight.land(record)
                 return from_record(record)
-            answered = await self._fresh(entry, params)
+            answered = await self._fresh(entry, params, agent)
             record = record_of(answered)
             if record is not None:
                 try:
@@ -455,59 +500,3 @@ def texts_or_messages(response: Any) -> list[Any]:
         called = message.tool_calls is not None or message.function_call is not None
         found.append(message if called else message.content)
     return found
-
-
-# ----------------------------------------------------------------------------------------- counting
-
-_NO_TOKENS = CompletionUsage()
-
-
-def _used(entry: Entry, response: Any) -> tuple[Usage | None, float | None]:
-    """What a fresh response used, and its cost in US dollars (None: not known)."""
-    client = entry.client
-    if client is not None and client.counts:
-        return _used_by_client(entry, response)
-    model = response.model or entry.model
-    counted = getattr(response, "usage", None)
-    cost = None
-    if counted is None:
-        counted = _NO_TOKENS
-    else:
-        cost = cost_usd(
-            model,
-            prompt_tokens=counted.prompt_tokens,
-            completion_tokens=counted.completion_tokens,
-            cached_prompt_tokens=getattr(counted, "cached_prompt_tokens", 0),
-            price=entry.price,
-            base_url=entry.client_options.get("base_url") or "",
-        )
-    if cost is None:
-        warn_unpriced(model)
-    usage = Usage(
-        model=model,
-        prompt_tokens=counted.prompt_tokens,
-        completion_tokens=counted.completion_tokens,
-        cost_usd=cost,
-    )
-    return usage, cost
-
-
-def _used_by_client(entry: Entry, response: Any) -> tuple[Usage | None, float | None]:
-    """The client's own words, except where the entry has a `price`."""
-    client, price = entry.client, entry.price
-    cost: float | None = client.cost(response) if price is None else None
-    # `get_usage` of most clients reads it from there.
-    response.cost = cost or 0.0
-    said = client.usage(response)
-    if said is None:
-        return None, cost
-    prompt, completion = said["prompt_tokens"] or 0, said["completion_tokens"] or 0
-    if price is not None:
-        cost = (prompt * price[0] + completion * price[1]) / 1000
-    usage = Usage(
-        model=said["model"],
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cost_usd=said["cost"] if price is None else cost,
-    )
-    return usage, cost

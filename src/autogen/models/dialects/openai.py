@@ -26,7 +26,17 @@ from .answer import NotACompletion, read_completion
 from .faults import fault, host, inner_fault, malformed
 from .fold import Delta, StreamFold
 
-__all__ = ["Delta", "HttpRequest", "StreamFold", "build", "fault", "host", "parse"]
+__all__ = [
+    "Delta",
+    "HttpRequest",
+    "StreamFold",
+    "build",
+    "encoded_messages",
+    "encoded_options",
+    "fault",
+    "host",
+    "parse",
+]
 
 _NAME = "openai"
 #: Keys of stored messages that say something to this package only.
@@ -143,7 +153,7 @@ def _body(
         b'{"model":',
         _json(model),
         b',"messages":[',
-        b",".join(_encoded(messages)),
+        b",".join(encoded_messages(messages)),
         b"]",
     ]
     if is_stream:
@@ -152,13 +162,14 @@ def _body(
             parts.append(b',"stream_options":{"include_usage":true}')
     if options:
         parts.append(b",")
-        parts.append(_options(options)[1:])
+        parts.append(encoded_options(options)[1:])
     else:
         parts.append(b"}")
     return b"".join(parts)
 
 
-def _encoded(messages: Sequence[Mapping[str, Any]]) -> list[bytes]:
+def encoded_messages(messages: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Each message in JSON; a `Message` keeps its encoding."""
     # `encoded` would say the same; asking it for each of 1,000 messages costs more than the call.
     return [
         wire[1]
@@ -205,7 +216,8 @@ def _wire_name(name: Any) -> str:
     return _NOT_NAME.sub("_", text)[:_MAX_NAME_CHARS]
 
 
-def _options(options: Mapping[str, Any]) -> bytes:
+def encoded_options(options: Mapping[str, Any]) -> bytes:
+    """Everything of a request but its messages, in JSON."""
     shape = options.get("response_format")
     if isinstance(shape, type) and hasattr(shape, "model_json_schema"):
         schema = {"name": _wire_name(shape.__name__), "schema": shape.model_json_schema()}

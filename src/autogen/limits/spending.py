@@ -1,0 +1,310 @@
+"""What counts against a budget: which budgets are in force here, setting aside, settling.
+
+Core coroutines, so that one body serves every face. Where no budget is in force, finding that out
+is all it costs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+from .._kernel.ops import Call
+from ..errors import BudgetExceeded
+from .base import NOTHING, Account, Amounts, Ceiling, Reservation, Shortage, Spent
+from .budget import Budget
+
+__all__ = [
+    "Charge",
+    "Claim",
+    "Fixed",
+    "at_work",
+    "budgets_here",
+    "keeping_back",
+    "under",
+    "waiting_for_people",
+]
+
+
+class _Force(NamedTuple):
+    """What holds in a context.
+
+    Attributes:
+        budgets: All of them hold.
+        kept_back: The share of each that a call made here may not touch.
+        is_inside: Whether a call that something was set aside for is under way around this one.
+        is_at_work: Whether the clocks run for what happens here.
+    """
+
+    budgets: tuple[Budget, ...] = ()
+    kept_back: float = 0.0
+    is_inside: bool = False
+    is_at_work: bool = False
+
+
+_NO_FORCE = _Force()
+_force: ContextVar[_Force] = ContextVar("autogen_budgets", default=_NO_FORCE)
+
+
+@contextmanager
+def _changed(**fields: Any) -> Iterator[None]:
+    before = _force.get()
+    _force.set(before._replace(**fields))
+    try:
+        yield
+    finally:
+        # Not by token: a coroutine that is thrown away may be closed in another context.
+        _force.set(before)
+
+
+def under(budget: Budget) -> AbstractContextManager[None]:
+    """Inside the `with` block `budget` holds, with all that hold already."""
+    budgets = _force.get().budgets
+    return _changed(budgets=budgets if budget in budgets else (*budgets, budget))
+
+
+def keeping_back(share: float) -> AbstractContextManager[None]:
+    """Inside the `with` block calls leave that share of every budget untouched."""
+    return _changed(kept_back=share)
+
+
+def budgets_here(agent: Any = None) -> tuple[Budget, ...]:
+    """The budgets that hold for what `agent` does here, its own included; often none."""
+    budgets = _force.get().budgets
+    own: Budget | None = getattr(agent, "budget", None)
+    if own is None or own in budgets:
+        return budgets
+    return (*budgets, own)
+
+
+@contextmanager
+def at_work(budget: Budget | None, stop: Callable[[], None]) -> Iterator[None]:
+    """Inside the `with` block a chat is at work, under `budget` and all that hold already.
+
+    Args:
+        budget: One more budget, or None.
+        stop: Stops the chat; called from another thread when the time of a budget is up.
+    """
+    before = _force.get()
+    with ExitStack() as stack:
+        budgets = before.budgets
+        running = budgets if before.is_at_work else ()
+        if budget is not None:
+            stack.enter_context(under(budget))
+            budgets = _force.get().budgets
+        for one in budgets:
+            if one not in running:
+                stack.enter_context(one.at_work(stop))
+        stack.enter_context(_changed(is_at_work=True))
+        yield
+
+
+@contextmanager
+def waiting_for_people() -> Iterator[None]:
+    """Inside the `with` block a person is waited for, and the clocks stand still."""
+    here = _force.get()
+    with ExitStack() as stack:
+        for budget in here.budgets if here.is_at_work else ():
+            stack.enter_context(budget.at_rest())
+        yield
+
+
+class Claim(Protocol):
+    """What a call may cost."""
+
+    @property
+    def most(self) -> Amounts:
+        """What it takes at worst."""
+        ...
+
+    @property
+    def least(self) -> Amounts:
+        """What it must have at least; the same where it cannot do with less."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """The call, for people."""
+        ...
+
+    @property
+    def way_out(self) -> str:
+        """What helps if it does not fit, for people."""
+        ...
+
+    def within(self, room: Ceiling) -> Amounts | None:
+        """The most it can take of `room`, from `least` up; None where that is too much."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A claim that cannot do with less."""
+
+    most: Amounts
+    what: str
+    way_out: str = "Raise the limit."
+
+    @property
+    def least(self) -> Amounts:
+        """What it must have at least."""
+        return self.most
+
+    def within(self, room: Ceiling) -> Amounts | None:
+        """Nothing: it takes all or none."""
+        return None
+
+
+class Charge:
+    """`async with Charge(budgets, claim) as amounts:` around one attempt at a call.
+
+    Sets aside what the claim takes in all of the budgets, or in none; waits while calls under way
+    may leave enough when they end. Leaving settles at `actual`; where that was not said, and so
+    where the call was cancelled or failed, at everything that was set aside.
+
+    Attributes:
+        actual: What the call took; None until that is known.
+
+    Raises:
+        BudgetExceeded: It does not fit, however little the calls under way take in the end.
+    """
+
+    __slots__ = ("_around", "_budgets", "_claim", "_clocks", "_held", "actual")
+
+    def __init__(self, budgets: Sequence[Budget], claim: Claim):
+        self.actual: Amounts | None = None
+        self._budgets = budgets
+        self._claim = claim
+        self._held: list[tuple[Account, Reservation]] = []
+        self._around = _NO_FORCE
+        self._clocks = ExitStack()
+
+    async def __aenter__(self) -> Amounts:
+        here = self._around = _force.get()
+        for budget in self._budgets:
+            if budget.is_out_of_time():
+                raise _out_of_time(budget, self._claim)
+        amounts = await self._set_aside(here)
+        _force.set(here._replace(is_inside=True))
+        for budget in self._budgets:
+            # An agent's own budget has no chat whose time it counts.
+            if budget not in here.budgets:
+                self._clocks.enter_context(budget.at_work())
+        return amounts
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _force.set(self._around)
+        self._clocks.close()
+        while self._held:
+            account, reservation = self._held.pop()
+            actual = reservation.amounts if self.actual is None else self.actual
+            # Whoever was cancelled may await nothing any more.
+            if account.is_remote and error is None:
+                await Call(account.settle, None, (reservation, actual))
+            else:
+                account.settle(reservation, actual)
+
+    async def _set_aside(self, here: _Force) -> Amounts:
+        claim = self._claim
+        while True:
+            short = await self._taken(claim.most, here.kept_back)
+            if short is None:
+                return claim.most
+            wanted, (budget, why) = claim.most, short
+            if why.is_final and claim.least != claim.most:
+                wanted = claim.within(self._room(here.kept_back)) or claim.least
+                short = await self._taken(wanted, here.kept_back)
+                if short is None:
+                    return wanted
+                budget, why = short
+                if why.is_final and wanted != claim.least:
+                    # Somebody was quicker; less may still do.
+                    continue
+            # A call around this one holds a reservation until this one ends: waiting for it would
+            # never end.
+            if why.is_final or here.is_inside:
+                raise _does_not_fit(budget, claim, why)
+            await Call(None, budget.account.room, (wanted,), {"kept_back": here.kept_back})
+
+    async def _taken(self, wanted: Amounts, kept_back: float) -> tuple[Budget, Shortage] | None:
+        """Set `wanted` aside everywhere; else nowhere, and what is in the way."""
+        taken: list[tuple[Account, Reservation]] = []
+        for budget in self._budgets:
+            account = budget.account
+            if account.is_remote:
+                made = await Call(account.reserve, None, (wanted,), {"kept_back": kept_back})
+            else:
+                made = account.reserve(wanted, kept_back=kept_back)
+            if isinstance(made, Shortage):
+                for one, reservation in taken:
+                    one.settle(reservation, NOTHING)
+                return budget, made
+            taken.append((account, made))
+        self._held = taken
+        return None
+
+    def _room(self, kept_back: float) -> Ceiling:
+        """What is free in every one of the budgets."""
+        rooms = []
+        for budget in self._budgets:
+            account = budget.account
+            pairs = zip(account.ceiling, account.left, strict=True)
+            rooms.append(
+                [
+                    None if most is None or left is None else left - math.ceil(most * kept_back)
+                    for most, left in pairs
+                ]
+            )
+        return Ceiling(
+            *(
+                min((n for n in column if n is not None), default=None)
+                for column in zip(*rooms, strict=True)
+            )
+        )
+
+
+def _does_not_fit(budget: Budget, claim: Claim, why: Shortage) -> BudgetExceeded:
+    most = getattr(Spent.of(budget.account.ceiling), why.name)
+    return BudgetExceeded(
+        f"the budget of {_said(why.name, most)} does not allow {claim.what}: it may take up to "
+        f"{_said(why.name, why.needed)}, and {_said(why.name, why.left)} are left. "
+        f"{claim.way_out}",
+        limit=why.name,
+        most=most,
+        needed=why.needed,
+        left=why.left,
+    )
+
+
+def _out_of_time(budget: Budget, claim: Claim) -> BudgetExceeded:
+    most = budget.limit.seconds or 0.0
+    return BudgetExceeded(
+        f"the budget of {_said('seconds', most)} is used up before {claim.what}. Raise the limit.",
+        limit="seconds",
+        most=most,
+        needed=0.0,
+        left=0.0,
+    )
+
+
+_UNITS = {
+    "usd": "US dollars",
+    "tokens": "tokens",
+    "seconds": "seconds",
+    "steps": "steps",
+    "code_seconds": "seconds of code",
+}
+
+
+def _said(name: str, value: float) -> str:
+    return f"{value:,.6f}".rstrip("0").rstrip(".") + f" {_UNITS[name]}"

@@ -1,0 +1,137 @@
+"""One attempt at a model, paid for: what it may cost is set aside, what it cost is settled.
+
+The router makes one `Payment` for each call that a budget counts; each attempt sets aside anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from ..config.entry import Entry
+from ..config.providers import OPENAI
+from ..errors import AuthenticationError, ProviderError, UsageError
+from ..limits.base import NOTHING, Amounts
+from ..limits.budget import Budget
+from ..limits.spending import Charge, Fixed
+from .counting import used
+from .records import Answered
+from .worst_case import ModelClaim, Seen, claim_of, limited
+
+__all__ = ["Payment"]
+
+#: Statuses of 4xx after which the service may have worked on the request.
+_MAYBE_BILLED = (408, 409, 499)
+_STEP = Amounts(steps=1)
+
+
+class Payment:
+    """What one call of a model is paid from.
+
+    Args:
+        budgets: Those that hold here; at least one.
+        entry: The entry that is asked.
+        params: The request as the entry gets it.
+        seen: Earlier requests by model; kept up to date.
+
+    Attributes:
+        answered: The last answer that was paid for.
+    """
+
+    __slots__ = ("_budgets", "_claim", "_entry", "_model", "_params", "_seen", "answered")
+
+    def __init__(
+        self,
+        budgets: Sequence[Budget],
+        entry: Entry,
+        params: dict[str, Any],
+        *,
+        seen: dict[tuple[int, str], Seen],
+    ):
+        self.answered: Answered | None = None
+        self._budgets = budgets
+        self._entry = entry
+        self._params = params
+        self._seen = seen
+        self._model: str = params.get("model") or entry.model
+        self._claim = self._made_claim()
+
+    def _made_claim(self) -> ModelClaim | Fixed:
+        ceilings = [budget.account.ceiling for budget in self._budgets]
+        in_dollars = any(ceiling.nano_usd is not None for ceiling in ceilings)
+        if not in_dollars and all(ceiling.tokens is None for ceiling in ceilings):
+            return Fixed(_STEP, f"a call of {self._model!r}")
+        entry = self._entry
+        base_url = entry.client_options.get("base_url") or ""
+        return claim_of(
+            self._model,
+            self._params,
+            price=entry.price,
+            base_url=base_url,
+            is_openai=entry.client is None
+            and (entry.endpoint(self._model).base_url == OPENAI.base_url),
+            in_dollars=in_dollars,
+            seen=self._seen.get((entry.index, self._model)),
+        )
+
+    async def attempt(self, send: Callable[[dict[str, Any]], Awaitable[Any]]) -> Any:
+        """What `send` gives for the request, which gets a limit of the answer if it has none.
+
+        Raises:
+            BudgetExceeded: It might cost more than is left; nothing was sent.
+        """
+        claim = self._claim
+        charge = Charge(self._budgets, claim)
+        async with charge as amounts:
+            params = self._params
+            if isinstance(claim, ModelClaim):
+                params = limited(params, claim, amounts)
+            try:
+                # A copy each time: clients take their params apart.
+                response = await send(dict(params))
+            except Exception as error:
+                if _is_free(error, self._entry):
+                    charge.actual = NOTHING
+                raise
+            usage, cost = used(self._entry, response)
+            self.answered = Answered(response, usage, cost)
+            charge.actual = self._actual(usage, cost, amounts)
+        return response
+
+    def _actual(self, usage: Any, cost: float | None, amounts: Amounts) -> Amounts:
+        """What to book: what is known to have been used, else what was set aside."""
+        tokens = amounts.tokens
+        if usage is not None and (usage.prompt_tokens or usage.completion_tokens):
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            if isinstance(self._claim, ModelClaim):
+                told = self._claim.seen._replace(tokens=usage.prompt_tokens)
+                self._seen[self._entry.index, self._model] = told
+        nano_usd = amounts.nano_usd if cost is None else _nano(cost)
+        return Amounts(nano_usd=nano_usd, tokens=tokens, steps=1)
+
+
+def _nano(cost_usd: float) -> int:
+    """Billionths of a dollar, a part of one counted as one."""
+    # Rounded first: 0.3 USD is 300,000,000.00000006 of them in floating point.
+    return math.ceil(round(cost_usd * 1e9, 3))
+
+
+def _is_free(error: Exception, entry: Entry) -> bool:
+    """Whether a call that failed so surely was not billed."""
+    if isinstance(error, ProviderError):
+        if error.unsent or isinstance(error, AuthenticationError):
+            return True
+        status: int | None = error.status
+        shown = error.shown
+    else:
+        if entry.client is None and isinstance(error, UsageError):
+            # Our own transport refuses what it cannot send.
+            return True
+        status, shown = getattr(error, "status_code", None), False
+    return (
+        isinstance(status, int)
+        and 400 <= status < 500
+        and status not in _MAYBE_BILLED
+        and not shown
+    )
