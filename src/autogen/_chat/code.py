@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import coding
 from .._kernel.ops import Call
 from .._kernel.record import step
+from ..coding.config import check_last_n_messages
 from .state import current_chat
 from .steps import CODE, TUPLE, outcome
 from .wiring import event, is_watched
@@ -71,7 +72,7 @@ def _looked_at(messages: Sequence[dict[str, Any]], last_n: Any) -> list[dict[str
         heard = takewhile(lambda m: m.get("role") == "user", reversed(messages))
         n = sum(1 for _ in heard)
     else:
-        coding.check_last_n_messages(last_n)
+        check_last_n_messages(last_n)
         n = min(last_n, len(messages))
     return [messages[-1 - i] for i in range(n)]
 

@@ -19,6 +19,7 @@ from .._chat.wiring import RunOptions
 from .._kernel import late
 from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
+from ..coding.config import check_config
 from ..config.llm import parse_llm_config
 from ..errors import UsageError, UsageTypeError
 from ..human.stream import IOStream
@@ -181,7 +182,7 @@ class ConversableAgent:
         config = dict(config)
         self._code_execution_config = config
         if config:
-            coding.check_config(config)
+            check_config(config)
         if config.get("executor") is not None:
             self._code_executor = coding.CodeExecutorFactory.create(config)
 

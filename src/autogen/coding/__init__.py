@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         CommandLineCodeResult,
         IPythonCodeResult,
     )
-    from .config import check_config, check_last_n_messages
     from .docker import DockerCommandLineCodeExecutor
     from .extract import MarkdownCodeExtractor, infer_lang
     from .factory import CodeExecutorFactory, legacy_executor
@@ -58,8 +57,6 @@ __getattr__, __dir__ = lazy_names(
         "MarkdownCodeExtractor": ".extract",
         "SandboxCommandLineCodeExecutor": ".sandbox",
         "SandboxPool": ".pool",
-        "check_config": ".config",
-        "check_last_n_messages": ".config",
         "infer_lang": ".extract",
         "legacy_executor": ".factory",
     },
