@@ -160,21 +160,24 @@ class Link:
 
     def kill(self) -> None:
         """End the runner and with it everything inside its wall."""
-        process = self.process
         if self.gate:
             self.gate.close()
+        self.strike()
+        self._close()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def strike(self) -> None:
+        """Kill the runner and close nothing: another thread may be talking to it."""
         if self._inner >= 0:
             try:
                 signal.pidfd_send_signal(self._inner, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
+            except OSError:
                 pass
-        self._close()
-        if process.poll() is None:
-            process.kill()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            pass
+        if self.process.poll() is None:
+            self.process.kill()
 
     def hold(self, pid: int) -> None:
         """Remember process 1 of the wall, to kill it directly.

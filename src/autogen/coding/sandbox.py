@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from .._kernel.cancel import CancelToken
-from ..errors import NoWallError, UsageError
+from ..errors import ExecutionError, NoWallError, UsageError
 from . import bubblewrap, landlock
 from .link import Link, Waker
+from .output import clean_text
 from .packages import Layers, layers_dir
 from .walled import WalledExecutor
 
@@ -46,6 +47,8 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
         wall: "auto" takes the strongest wall that stands here, bubblewrap before Landlock; a name
             insists on that one.
         execution_policies: Language to whether its blocks are run or only saved.
+        preload: Modules that are imported when the wall goes up, so that blocks that import them
+            do not wait for it. They come before files of the same name in the work_dir.
 
     Raises:
         UsageError: A value cannot be worked with.
@@ -64,6 +67,8 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
         disk_mb: int = 1024,
         wall: Wall = "auto",
         execution_policies: dict[str, bool] | None = None,
+        *,
+        preload: Sequence[str] = (),
     ):
         if wall not in ("auto", "bubblewrap", "landlock"):
             raise UsageError(f"wall {wall!r} is not known; use 'auto', 'bubblewrap' or 'landlock'.")
@@ -80,6 +85,7 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             execution_policies=execution_policies,
         )
         self.wall = wall
+        self.preload = module_names(preload)
         self._layers = Layers()
 
     def _package_layers(self) -> Layers:
@@ -87,6 +93,16 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
 
     def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
         self._install_wanted(token)
+        link = self._raise_wall(waker)
+        if troubles := link.hello.get("troubles"):
+            link.kill()
+            raise ExecutionError(
+                f"The sandbox cannot import what it is to preload: {clean_text(str(troubles))}. "
+                "Install them with packages=[...], or leave them out."
+            )
+        return link
+
+    def _raise_wall(self, waker: Waker) -> Link:
         plan = self._plan()
         if self.wall == "landlock":
             return landlock.start_wall(plan, waker=waker)
@@ -112,5 +128,20 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             disk_mb=self.disk_mb,
             env=self.env,
             mounts=self.mounts,
+            preload=self.preload,
             egress=self._egress,
         )
+
+
+def module_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, each of which can be one of a module.
+
+    Raises:
+        UsageError: One cannot.
+    """
+    if isinstance(names, str):
+        raise UsageError(f"preload is {names!r}; expected names of modules, ('numpy', ...).")
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise UsageError(f"preload has {name!r}, which is no name of a module.")
+    return tuple(names)

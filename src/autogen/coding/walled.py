@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from .._kernel.cancel import CancelToken
-from .._kernel.run import report, transient
+from .._kernel.run import on_cancel, report, transient
 from ..errors import ExecutionError, PackageError, RunCancelled, UsageError
+from . import workspace
 from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
 from .bubblewrap import Mount
 from .commandline import CommandLineExecutor, Ran
@@ -116,9 +117,38 @@ class WalledExecutor(CommandLineExecutor):
 
     # -- life --------------------------------------------------------------------------------------
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether a wall with a runner is up."""
+        return self._held.is_warm
+
+    def start(self, *, cancel: CancelToken | None = None) -> None:
+        """Bring the wall up now, so that the first block does not wait for it.
+
+        Raises:
+            ExecutionError: It did not come up.
+            RunCancelled: `cancel`, or the run that this is part of, was cancelled meanwhile.
+        """
+        token, waker = cancel or CancelToken(), Waker()
+        try:
+            with on_cancel(token.cancel), token.listen(waker.cancel), self._one_at_a_time(token):
+                workspace.prepare(self._work_dir)
+                self._warm_link(waker, token)
+        finally:
+            waker.close()
+
     def stop(self) -> None:
-        """End the runner and everything behind its wall; the next block starts a new one."""
-        self._held.close()
+        """End the runner and everything behind its wall; the next block starts a new one.
+
+        A block that runs in another thread is ended with it.
+        """
+        if self._turn.acquire(blocking=False):
+            try:
+                self._held.close()
+            finally:
+                self._turn.release()
+        else:
+            self._held.strike()
 
     def restart(self) -> None:
         """Begin anew: what earlier blocks left in /tmp and in memory is gone."""
@@ -283,6 +313,18 @@ class Held:
     def take(self, link: Link, folder: tuple[int, int]) -> None:
         """Hold `link`, whose wall shows the work_dir with this device and inode."""
         self.link, self.folder, self._pid = link, folder, os.getpid()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is a runner, of this very process, and it lives."""
+        link = self.link
+        return link is not None and self._pid == os.getpid() and link.alive
+
+    def strike(self) -> None:
+        """Kill the runner under the hands of the thread that talks to it, which then lets go."""
+        link = self.link
+        if link is not None and self._pid == os.getpid():
+            link.strike()
 
     def close(self) -> None:
         """End the runner, unless it belongs to the process this one was forked from."""
