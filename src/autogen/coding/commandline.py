@@ -1,12 +1,13 @@
 """What every command line executor does with blocks: name, save, run, collect files.
 
-`CommandLineExecutor` is the flow; an adapter adds how one saved file is run. No process is started
-here.
+`CommandLineExecutor` is the flow; an adapter adds how one saved file is run, and how packages get
+to it. No process is started here.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +16,12 @@ from typing import ClassVar, NamedTuple
 
 from .._kernel.cancel import CancelToken
 from .._kernel.run import on_cancel
-from ..errors import RunCancelled, UsageError
+from ..errors import PackageError, RunCancelled, UsageError
 from . import workspace
 from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
+from .config import check_timeout
 from .extract import MarkdownCodeExtractor
+from .func_with_reqs import AnyFunction, FunctionsModule
 from .languages import (
     DEFAULT_EXECUTION_POLICY,
     canonical_language,
@@ -45,9 +48,19 @@ class CommandLineExecutor:
         work_dir: Folder for code and results; created if missing, its parent must exist.
         execution_policies: Language to whether its blocks are run (True) or only saved (False);
             merged over `DEFAULT_EXECUTION_POLICY`.
+        functions: What blocks may import; put into the work_dir before the first block.
+        functions_module: Name of the module they import it from.
+
+    Raises:
+        UsageError: A value cannot be worked with.
     """
 
     DEFAULT_EXECUTION_POLICY: ClassVar[dict[str, bool]] = DEFAULT_EXECUTION_POLICY
+    #: What `format_functions_for_prompt` says around the functions.
+    FUNCTION_PROMPT_TEMPLATE: ClassVar[str] = (
+        "Beside what Python brings, your code can import these functions from the module "
+        "`$module_name`; a function `foo` comes by `from $module_name import foo`.\n\n$functions"
+    )
 
     def __init__(
         self,
@@ -55,10 +68,13 @@ class CommandLineExecutor:
         timeout: int = 60,
         work_dir: str | os.PathLike[str] = ".",
         execution_policies: dict[str, bool] | None = None,
+        functions: Sequence[AnyFunction] = (),
+        functions_module: str = "functions",
     ):
-        if timeout < 1:
-            raise UsageError(f"timeout {timeout!r} is too short; it must be at least 1 second.")
+        check_timeout(timeout)
         self._timeout = timeout
+        self._functions = FunctionsModule(functions, functions_module)
+        self._has_functions = False
         self._work_dir = workspace.prepare(work_dir)
         self.execution_policies = merged_policies(execution_policies)
         self._owner_pid = os.getpid()
@@ -79,6 +95,24 @@ class CommandLineExecutor:
         """Takes fenced blocks of Markdown."""
         return MarkdownCodeExtractor()
 
+    @property
+    def functions(self) -> list[AnyFunction]:
+        """What blocks may import from `functions_module`."""
+        return self._functions.functions
+
+    @property
+    def functions_module(self) -> str:
+        """Name of the module that blocks import `functions` from."""
+        return self._functions.name
+
+    def format_functions_for_prompt(self, prompt_template: str = FUNCTION_PROMPT_TEMPLATE) -> str:
+        """What a model is told of the functions: their signatures and docstrings.
+
+        Args:
+            prompt_template: `$module_name` and `$functions` in it are replaced.
+        """
+        return self._functions.described(prompt_template)
+
     def execute_code_blocks(self, code_blocks: list[CodeBlock]) -> CommandLineCodeResult:
         """Run the blocks in order, stopping at the first that fails.
 
@@ -87,7 +121,8 @@ class CommandLineExecutor:
             the files that the code left in the work_dir.
 
         Raises:
-            UsageError: There are no blocks.
+            UsageError: There are no blocks; the work_dir is gone and cannot be made anew; or the
+                functions do not load, or what they need cannot be installed.
             ExecutionError: The code could not be run at all.
             RunCancelled: The run was cancelled meanwhile; what ran was killed.
         """
@@ -97,6 +132,7 @@ class CommandLineExecutor:
         with on_cancel(token.cancel), self._one_at_a_time(token):
             self._prepare(code_blocks)
             workspace.prepare(self._work_dir)
+            self._bring_functions(token)
             before = workspace.Snapshot(self._work_dir)
             saved: list[Path] = []
             ran = self._execute(code_blocks, saved, token)
@@ -144,6 +180,38 @@ class CommandLineExecutor:
             raise RunCancelled()
         return ran
 
+    def _bring_functions(self, token: CancelToken) -> None:
+        """Have the functions in the work_dir, with what they need, and see that they load."""
+        module = self._functions
+        file_name = f"{module.name}.py"
+        if not module.functions or (self._has_functions and (self._work_dir / file_name).is_file()):
+            return
+        check = f"tmp_code_{secrets.token_hex(16)}.py"
+        path: Path | None = None
+        try:
+            workspace.write(self._work_dir, file_name, module.text)
+            path = workspace.write(self._work_dir, check, module.check)
+            if module.packages:
+                self._install(module.packages, token)
+            ran = self._run_file(path, "python", token)
+        except PackageError as error:
+            if token.cancelled:
+                raise RunCancelled() from None
+            raise UsageError(f"Pip install failed. {error}") from error
+        except OSError as error:
+            raise UsageError(
+                f"Functions failed to load: {file_name!r} could not be saved in "
+                f"{str(self._work_dir)!r}: {error.strerror}."
+            ) from error
+        finally:
+            if path is not None:
+                path.unlink(missing_ok=True)
+        if token.cancelled:
+            raise RunCancelled()
+        if ran.exit_code != 0:
+            raise UsageError(f"Functions failed to load: {ran.output}")
+        self._has_functions = True
+
     @contextmanager
     def _one_at_a_time(self, token: CancelToken) -> Iterator[None]:
         """Hold the executor; whoever waits for it can still be cancelled."""
@@ -165,6 +233,14 @@ class CommandLineExecutor:
     # -- what an adapter adds ----------------------------------------------------------------------
 
     def _run_file(self, path: Path, language: str, token: CancelToken) -> Ran:
+        raise NotImplementedError
+
+    def _install(self, packages: Sequence[str], token: CancelToken) -> None:
+        """Have packages where Python blocks find them.
+
+        Raises:
+            PackageError: They cannot be installed.
+        """
         raise NotImplementedError
 
     def _prepare(self, blocks: Sequence[CodeBlock]) -> None:

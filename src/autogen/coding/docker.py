@@ -14,6 +14,7 @@ from ..errors import RunCancelled, UsageError
 from .bubblewrap import Mount
 from .docker_container import LAYERS, WORKSPACE, ContainerPlan, start_container
 from .docker_engine import build_image, caller_ids, connect, engine_address, find_image
+from .func_with_reqs import AnyFunction
 from .languages import file_name_of
 from .link import Link, Waker
 from .packages import Layer, Layers, layers_dir
@@ -63,6 +64,8 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         processes: Processes and threads at a time.
         disk_mb: Largest file, growth of the work_dir in one block, and room in /tmp and the home
             folder together.
+        functions: What blocks may import, as for the sandbox.
+        functions_module: Name of the module that blocks import them from.
 
     Raises:
         UsageError: A value cannot be worked with.
@@ -88,12 +91,10 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         memory_mb: int = 2048,
         processes: int = 256,
         disk_mb: int = 1024,
+        functions: Sequence[AnyFunction] = (),
+        functions_module: str = "functions",
     ):
         images = (image,) if isinstance(image, str) else tuple(image or ())
-        if packages and bind_dir is not None:
-            raise UsageError(
-                "packages cannot be installed where bind_dir is set; put them into the image."
-            )
         if image is not None and (not images or not all(images)):
             raise UsageError(f"image {image!r} names no image; use for example {DEFAULT_IMAGE!r}.")
         super().__init__(
@@ -107,7 +108,13 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
             processes=processes,
             disk_mb=disk_mb,
             execution_policies=execution_policies,
+            functions=functions,
+            functions_module=functions_module,
         )
+        if self.packages and bind_dir is not None:
+            raise UsageError(
+                "packages cannot be installed where bind_dir is set; put them into the image."
+            )
         self.images = images
         self._dockerfile = _read_dockerfile(self._work_dir) if image is None else None
         self.container_name = container_name

@@ -1,7 +1,7 @@
 """Functions that code blocks may import, with the packages and imports they need.
 
-Here they are read, described to a model and written into a module. Nothing is run or installed;
-that is for the executor that gets them.
+Here they are read, described to a model and put together as a module. Nothing is run or installed;
+that is for the executor that gets them (`commandline.py`).
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import keyword
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from string import Template
 from textwrap import dedent, indent
 from typing import Any, Generic, NoReturn, ParamSpec, TypeAlias, TypeVar
 
-from ..errors import UsageError
+from ..errors import UsageError, UsageTypeError
 
 __all__ = [
     "Alias",
+    "AnyFunction",
     "FunctionWithRequirements",
     "FunctionWithRequirementsStr",
+    "FunctionsModule",
     "Import",
     "ImportFromModule",
     "required_packages",
@@ -172,6 +176,57 @@ def to_stub(func: AnyFunction) -> str:
         lines.append(indent(f'"""{quoted}"""', "    ", lambda line: bool(line.strip())))
     lines.append("    ...")
     return "\n".join(lines)
+
+
+class FunctionsModule:
+    """The module that code blocks import an executor's functions from.
+
+    Args:
+        functions: What it holds.
+        name: What blocks call it.
+
+    Attributes:
+        text: Its source.
+        packages: What has to be installed for it.
+
+    Raises:
+        UsageError: The name is none of a module; a function cannot be written down; or two
+            functions have one name.
+    """
+
+    def __init__(self, functions: Sequence[AnyFunction], name: str):
+        if not str(name).isidentifier() or keyword.iskeyword(name):
+            raise UsageError(f"functions_module {name!r} is not a valid module name.")
+        self.name = name
+        self.functions = list(functions)
+        by_name: dict[str, AnyFunction] = {}
+        for function in self.functions:
+            if not callable(function):
+                raise UsageTypeError(
+                    f"functions has {function!r}; give functions, or their source to "
+                    "FunctionWithRequirements.from_str."
+                )
+            known_as = function_name(function)
+            if by_name.setdefault(known_as, function) is not function:
+                raise UsageError(f"functions has two functions called {known_as!r}; rename one.")
+        self.text = _build_python_functions_file(list(by_name.values()))
+        self.packages = tuple(required_packages(self.functions))
+        #: A program that imports each of them, as blocks will.
+        self.check = f"from {name} import {', '.join(by_name)}\n"
+
+    def described(self, template: str) -> str:
+        """`template` with `$module_name` and `$functions` filled in; other dollars stay."""
+        stubs = "\n\n".join(to_stub(function) for function in self.functions)
+        return Template(template).safe_substitute(module_name=self.name, functions=stubs)
+
+
+def function_name(function: AnyFunction) -> str:
+    """The name that the source of `function` gives it.
+
+    Raises:
+        UsageError: It has no source, or one that is not of exactly one function.
+    """
+    return _only_definition(_source(function)).name
 
 
 def _head(definition: _Definition) -> str:

@@ -14,16 +14,18 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import IO
 
 from .._kernel.cancel import CancelToken
 from .._kernel.run import transient
-from ..errors import UsageError
+from ..errors import UsageTypeError
 from . import languages
 from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
 from .commandline import CommandLineExecutor, Ran
 from .environment import without_secrets
+from .func_with_reqs import AnyFunction
 from .output import BoundedOutput, Decoder, clean_text, exit_status
+from .packages import Layer, Layers, install_into
 
 __all__ = ["LocalCommandLineCodeExecutor"]
 
@@ -42,12 +44,18 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
         timeout: Seconds that one block may take.
         virtual_env_context: What `create_virtual_env` returned: has `env_exe` and `bin_path`.
         work_dir: Folder for code and results.
-        functions: Not built yet; must be empty.
-        functions_module: Name of the module for `functions`.
+        functions: What blocks may import: functions, those made by `with_requirements`, or their
+            source. They are put into the work_dir before the first block, and what they need is
+            installed: into the `virtual_env_context`, else into a folder of its own beside this
+            program's packages.
+        functions_module: Name of the module that blocks import them from.
         execution_policies: Language to whether its blocks are run or only saved.
         env: Variables added to what the code sees.
         inherit_env: Hand in this program's whole environment. Otherwise variables that look like
             keys, tokens or passwords are left out.
+
+    Raises:
+        UsageError: A value cannot be worked with.
     """
 
     def __init__(
@@ -55,29 +63,31 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
         timeout: int = 60,
         virtual_env_context: SimpleNamespace | None = None,
         work_dir: str | os.PathLike[str] = ".",
-        functions: Sequence[Callable[..., Any]] = (),
+        functions: Sequence[AnyFunction] = (),
         functions_module: str = "functions",
         execution_policies: dict[str, bool] | None = None,
         *,
         env: Mapping[str, str] | None = None,
         inherit_env: bool = False,
     ):
-        super().__init__(timeout=timeout, work_dir=work_dir, execution_policies=execution_policies)
-        if not functions_module.isidentifier():
-            raise UsageError(f"functions_module {functions_module!r} is not a valid module name.")
-        if functions:
-            raise UsageError(
-                "functions= is not built yet; put the functions in a file in work_dir."
-            )
+        super().__init__(
+            timeout=timeout,
+            work_dir=work_dir,
+            execution_policies=execution_policies,
+            functions=functions,
+            functions_module=functions_module,
+        )
+        if virtual_env_context is not None:
+            for name in ("env_exe", "bin_path"):
+                if not hasattr(virtual_env_context, name):
+                    raise UsageTypeError(
+                        f"virtual_env_context is {virtual_env_context!r}, which has no {name}; "
+                        "give what autogen.code_utils.create_virtual_env returned."
+                    )
         self._virtual_env_context = virtual_env_context
-        self._functions_module = functions_module
         self._env = dict(env or {})
         self._inherit_env = inherit_env
-
-    @property
-    def functions_module(self) -> str:
-        """Name of the module for `functions`."""
-        return self._functions_module
+        self._layer: Layer | None = None
 
     sanitize_command = staticmethod(languages.sanitize_command)
 
@@ -176,8 +186,25 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
         first = os.path.dirname(self._python())
         if self._virtual_env_context is not None:
             first = str(self._virtual_env_context.bin_path)
-        environment["PATH"] = os.pathsep.join(filter(None, (first, environment.get("PATH", ""))))
-        return {**environment, **self._env}
+            environment["VIRTUAL_ENV"] = os.path.dirname(first)
+        environment["PATH"] = _joined(first, environment.get("PATH"))
+        environment |= self._env
+        if self._layer is not None:
+            path = environment.get("PYTHONPATH")
+            environment["PYTHONPATH"] = _joined(self._layer.folder, path)
+        return environment
+
+    def _install(self, packages: Sequence[str], token: CancelToken) -> None:
+        transient("progress", {"text": f"installing {', '.join(packages)} ..."})
+        # Layers are for systems that have walls; elsewhere packages go where 0.2 put them.
+        if self._virtual_env_context is not None or os.name == "nt":
+            install_into(self._python(), packages, stop=lambda: token.cancelled)
+        else:
+            self._layer, _ = Layers().install(packages, stop=lambda: token.cancelled)
+
+
+def _joined(*folders: str | None) -> str:
+    return os.pathsep.join(filter(None, folders))
 
 
 def _pump(stream: IO[bytes], arrivals: queue.SimpleQueue[bytes | None]) -> None:

@@ -30,7 +30,7 @@ from pathlib import Path
 from ..errors import PackageError
 from .interpreter import Interpreter, running_interpreter
 
-__all__ = ["Layer", "Layers", "layers_dir", "parse_requirement"]
+__all__ = ["Layer", "Layers", "install_into", "layers_dir", "parse_requirement"]
 
 #: Asked now and then whether to give up.
 Stop = Callable[[], bool]
@@ -302,6 +302,24 @@ def _uv_install(
         str(lists / "bounds.txt"),
     ]
     argv += ["--prerelease", "allow"] if pre else []
+    return _run_uv(argv, lists, stop)
+
+
+def install_into(python: str, requirements: Sequence[str], *, stop: Stop = lambda: False) -> None:
+    """Install into the environment of `python`, which nobody else decides about.
+
+    Raises:
+        PackageError: That failed.
+    """
+    argv = [_uv(), "pip", "install", "--quiet", "--no-progress", "--color", "never"]
+    argv += ["--python", python, "--", *requirements]
+    trouble = _run_uv(argv, Path.cwd(), stop)
+    if trouble is not None:
+        raise PackageError(f"Could not install {', '.join(requirements)}: {_readable(trouble)}")
+
+
+def _run_uv(argv: list[str], folder: Path, stop: Stop) -> str | None:
+    """Run uv in `folder`; None if that worked, else what it said."""
     if stop():
         return "the installation was stopped"
     deadline_s = time.monotonic() + INSTALL_S
@@ -311,8 +329,8 @@ def _uv_install(
         environment.pop(name, None)
     try:
         process = subprocess.Popen(
-            [*argv, *options],
-            cwd=lists,
+            [*argv[:3], *options, *argv[3:]],
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -9,6 +9,7 @@ from typing import Literal
 from .._kernel.cancel import CancelToken
 from ..errors import ExecutionError, NoWallError, UsageError
 from . import bubblewrap, landlock
+from .func_with_reqs import AnyFunction
 from .link import Link, Waker
 from .output import clean_text
 from .packages import Layers, layers_dir
@@ -49,6 +50,10 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
         execution_policies: Language to whether its blocks are run or only saved.
         preload: Modules that are imported when the wall goes up, so that blocks that import them
             do not wait for it. They come before files of the same name in the work_dir.
+        functions: What blocks may import: functions, those made by `with_requirements`, or their
+            source. They are put into the work_dir before the first block, and what they need is
+            installed as `packages` are.
+        functions_module: Name of the module that blocks import them from.
 
     Raises:
         UsageError: A value cannot be worked with.
@@ -69,6 +74,8 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
         execution_policies: dict[str, bool] | None = None,
         *,
         preload: Sequence[str] = (),
+        functions: Sequence[AnyFunction] = (),
+        functions_module: str = "functions",
     ):
         if wall not in ("auto", "bubblewrap", "landlock"):
             raise UsageError(f"wall {wall!r} is not known; use 'auto', 'bubblewrap' or 'landlock'.")
@@ -83,6 +90,8 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             processes=processes,
             disk_mb=disk_mb,
             execution_policies=execution_policies,
+            functions=functions,
+            functions_module=functions_module,
         )
         self.wall = wall
         self.preload = module_names(preload)

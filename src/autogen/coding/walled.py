@@ -21,6 +21,7 @@ from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
 from .bubblewrap import Mount
 from .commandline import CommandLineExecutor, Ran
 from .egress import Egress
+from .func_with_reqs import AnyFunction
 from .gate import Contact
 from .languages import command_for
 from .link import Link, Outcome, RunnerLost, Waker
@@ -50,6 +51,9 @@ class WalledExecutor(CommandLineExecutor):
         processes: Processes and threads at a time.
         disk_mb: Largest file, and growth of the work_dir in one block.
         execution_policies: Language to whether its blocks are run or only saved.
+        functions: What blocks may import from `functions_module`; what they need is installed as
+            `packages` are.
+        functions_module: Name of that module.
 
     Raises:
         UsageError: A value cannot be worked with.
@@ -71,6 +75,8 @@ class WalledExecutor(CommandLineExecutor):
         processes: int,
         disk_mb: int,
         execution_policies: dict[str, bool] | None,
+        functions: Sequence[AnyFunction] = (),
+        functions_module: str = "functions",
     ):
         for name, value, least in (
             ("memory_mb", memory_mb, 64),
@@ -79,11 +85,17 @@ class WalledExecutor(CommandLineExecutor):
         ):
             if value < least:
                 raise UsageError(f"{name} {value!r} is too little; it must be at least {least}.")
-        super().__init__(timeout=timeout, work_dir=work_dir, execution_policies=execution_policies)
+        super().__init__(
+            timeout=timeout,
+            work_dir=work_dir,
+            execution_policies=execution_policies,
+            functions=functions,
+            functions_module=functions_module,
+        )
         refuse_home(self._work_dir)
         self.network = network if isinstance(network, str) else tuple(network)
         self._egress = egress_for(self.network)
-        self.packages = tuple(packages or ())
+        self.packages = tuple(dict.fromkeys((*(packages or ()), *self._functions.packages)))
         self.env = {str(name): str(value) for name, value in (env or {}).items()}
         self.mounts = parse_mounts(mounts or {})
         self.memory_mb = memory_mb
@@ -260,6 +272,9 @@ class WalledExecutor(CommandLineExecutor):
         raise ExecutionError(f"The {self.wall_name} did not start: {trouble}.")
 
     # -- packages ----------------------------------------------------------------------------------
+
+    def _install(self, packages: Sequence[str], token: CancelToken) -> None:
+        """Nothing to do: these are among the packages that are there before the first block."""
 
     def _install_wanted(self, token: CancelToken) -> None:
         """Install what the caller named, before the code runs.
