@@ -24,8 +24,8 @@ from typing import Any, Self
 from .._kernel.cancel import CancelToken
 from ..errors import ExecutionError, UsageError
 from . import workspace
-from .sandbox import SandboxCommandLineCodeExecutor
-from .walled import refuse_home
+from .names import executor_class
+from .walled import WalledExecutor, refuse_home
 
 __all__ = ["SandboxPool"]
 
@@ -91,10 +91,10 @@ class SandboxPool:
         """How many walls stand by."""
         return len(self._own_stock().ready)
 
-    def executor(self) -> SandboxCommandLineCodeExecutor:
+    def executor(self) -> WalledExecutor:
         """A sandbox for one chat, in a new folder; never one that was handed out before.
 
-        Never waits: where no wall stands by, that of this sandbox goes up with its first block.
+        It is a `SandboxCommandLineCodeExecutor`. Never waits: where no wall stands by, that of this sandbox goes up with its first block.
         Stop it, or let it become garbage, when its chat is over.
 
         Raises:
@@ -140,14 +140,15 @@ class _Stock:
     def __init__(self, size: int, root: str | os.PathLike[str] | None, options: dict[str, Any]):
         self.pid = os.getpid()
         self.size = size
+        self.kind = executor_class("commandline-sandbox")
         self.options = options
         self.temporary = root is None
-        self.ready: deque[SandboxCommandLineCodeExecutor] = deque()
+        self.ready: deque[WalledExecutor] = deque()
         self.changed = threading.Condition()
         self.closed = False
         self.trouble: Exception | None = None
         self.stopping = CancelToken()
-        self.handed_out: weakref.WeakSet[SandboxCommandLineCodeExecutor] = weakref.WeakSet()
+        self.handed_out: weakref.WeakSet[WalledExecutor] = weakref.WeakSet()
         # Filled by the garbage collector, in any thread, whatever that holds: no lock.
         self.rubbish: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.root = workspace.prepare(root or tempfile.mkdtemp(prefix="autogen-pool-")).resolve()
@@ -157,7 +158,7 @@ class _Stock:
             self.root.chmod(0o711)
         try:
             # Options that cannot be worked with are told to the caller, not to the thread.
-            self.first: SandboxCommandLineCodeExecutor | None = self.make()
+            self.first: WalledExecutor | None = self.make()
         except BaseException:
             self.close()
             raise
@@ -166,7 +167,7 @@ class _Stock:
 
     # -- for callers -------------------------------------------------------------------------------
 
-    def take(self) -> SandboxCommandLineCodeExecutor:
+    def take(self) -> WalledExecutor:
         """One that is warm, else one that is not."""
         with self.changed:
             self.refuse_closed()
@@ -274,12 +275,13 @@ class _Stock:
 
     # -- one sandbox -------------------------------------------------------------------------------
 
-    def make(self) -> SandboxCommandLineCodeExecutor:
+    def make(self) -> WalledExecutor:
         """A sandbox in a folder of its own; its wall is not up."""
         folder = self.root / f"{time.strftime('%Y%m%d')}-{secrets.token_hex(8)}"
-        return SandboxCommandLineCodeExecutor(work_dir=folder, **self.options)
+        made: WalledExecutor = self.kind(work_dir=folder, **self.options)
+        return made
 
-    def discard(self, executor: SandboxCommandLineCodeExecutor) -> None:
+    def discard(self, executor: WalledExecutor) -> None:
         """End a sandbox that nobody has used."""
         executor.stop()
         remove(str(executor.work_dir))
