@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import coding
 from .._kernel.ops import Call
 from .._kernel.record import step
-from ..coding.config import check_last_n_messages
+from ..coding.config import check_last_n_messages, check_work_dir
 from .state import current_chat
 from .steps import CODE, TUPLE, outcome
 from .wiring import event, is_watched
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..coding.base import CodeBlock, CodeResult
 
 __all__ = [
+    "check_work_dirs",
     "execute_code_blocks",
     "generate_code_execution_reply",
     "reply_text",
@@ -28,6 +29,29 @@ __all__ = [
 
 _SHELLS = ("bash", "shell", "sh")
 _PYTHONS = ("python", "Python", "py")
+
+
+def check_work_dirs(*agents: Any) -> None:
+    """Refuse agents whose code could not be saved, before the chat has cost anything.
+
+    A folder that nobody named is left out: code is executed by default, and many chats hold none.
+
+    Raises:
+        UsageError: A work_dir cannot be made or written to.
+    """
+    for agent in agents:
+        for member in (agent, *getattr(agent, "_members", ())):
+            executor = getattr(member, "_code_executor", None)
+            if executor is not None:
+                getattr(executor, "check_work_dir", _nothing)()
+                continue
+            config = getattr(member, "_code_execution_config", None)
+            if config and config.get("work_dir") is not None:
+                check_work_dir(config["work_dir"], parents=True)
+
+
+def _nothing() -> None:
+    """An executor of somebody's own need not know how to check."""
 
 
 async def generate_code_execution_reply(

@@ -19,7 +19,7 @@ from .._kernel.run import on_cancel
 from ..errors import PackageError, RunCancelled, UsageError
 from . import workspace
 from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
-from .config import check_timeout
+from .config import check_timeout, check_work_dir
 from .extract import MarkdownCodeExtractor
 from .func_with_reqs import AnyFunction, FunctionsModule
 from .languages import (
@@ -211,6 +211,14 @@ class CommandLineExecutor:
         if ran.exit_code != 0:
             raise UsageError(f"Functions failed to load: {ran.output}")
         self._has_functions = True
+
+    def check_work_dir(self) -> None:
+        """Refuse a work_dir that is gone and could not be made anew, before a chat is paid for.
+
+        Raises:
+            UsageError: It is one.
+        """
+        check_work_dir(self._work_dir)
 
     @contextmanager
     def _one_at_a_time(self, token: CancelToken) -> Iterator[None]:

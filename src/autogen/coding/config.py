@@ -9,12 +9,23 @@ import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, UsageTypeError
 from .names import EXECUTORS, NOT_YET
 
-__all__ = ["WALL_KEYS", "check_config", "check_last_n_messages", "check_timeout", "docker_wish"]
+__all__ = [
+    "TRUE",
+    "WALL_KEYS",
+    "UseDocker",
+    "check_config",
+    "check_last_n_messages",
+    "check_timeout",
+    "check_work_dir",
+    "docker_wish",
+    "unusable",
+]
 
 #: The keys of the dict form that the executors behind a wall take too.
 WALL_KEYS = ("network", "packages", "env", "mounts", "memory_mb", "processes", "disk_mb")
@@ -106,6 +117,51 @@ def check_last_n_messages(last_n: Any) -> None:
         raise UsageError(
             f"last_n_messages is {last_n!r}; it must be 'auto' or a whole number >= 0."
         )
+
+
+def check_work_dir(work_dir: str | os.PathLike[str], *, parents: bool = False) -> None:
+    """Refuse a work_dir that could not be prepared; nothing is made yet.
+
+    Args:
+        work_dir: Relative to the current folder, or absolute.
+        parents: Whether the folders above it will be made too.
+
+    Raises:
+        UsageError: It cannot be made or written to, or is something else than a folder.
+    """
+    path = Path(work_dir)
+    folder = path
+    while not _is_there(path, folder):
+        if folder is not path and not parents:
+            raise unusable(path, f"cannot be created, because {str(folder)!r} does not exist")
+        folder = folder.parent
+    if not folder.is_dir():
+        raise unusable(path, f"is no folder: {str(folder)!r} is a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        what = "cannot be written to" if folder is path else "cannot be created"
+        raise unusable(path, f"{what}: no permission to write to {str(folder)!r}")
+
+
+def _is_there(work_dir: Path, folder: Path) -> bool:
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        # A link that leads nowhere is there, and no folder can be made in its place.
+        if folder.is_symlink():
+            raise unusable(work_dir, f"{str(folder)!r} is a link that leads nowhere") from None
+        return False
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise unusable(work_dir, f"cannot be used: {why}") from error
+    return True
+
+
+def unusable(work_dir: Path, why: str) -> UsageError:
+    """The error for a work_dir that no code can be saved in."""
+    return UsageError(
+        f"work_dir {str(work_dir)!r} {why}; give a folder that exists and can be written to, "
+        "or the name of a new one in such a folder (its parent must exist)."
+    )
 
 
 def docker_wish(value: UseDocker = None) -> UseDocker:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoWallError
-from . import workspace
 from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
 from .commandline import CommandLineExecutor
-from .config import TRUE, WALL_KEYS, UseDocker, check_config, docker_wish
+from .config import TRUE, WALL_KEYS, UseDocker, check_config, check_work_dir, docker_wish
 from .extract import MarkdownCodeExtractor
 from .names import executor_class
 
@@ -68,8 +67,8 @@ class LegacyExecutor:
         """
         chosen = self._chosen
         if chosen is None:
-            self._work_dir.parent.mkdir(parents=True, exist_ok=True)
-            workspace.prepare(self._work_dir)
+            check_work_dir(self._work_dir, parents=True)
+            self._work_dir.mkdir(parents=True, exist_ok=True)
         refusals: list[NoWallError] = []
         for executor in [chosen] if chosen else self._choices(refusals):
             self._chosen = executor

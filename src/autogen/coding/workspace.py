@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..artifacts import Artifact
-from ..errors import UsageError
+from .config import check_work_dir, unusable
 
 __all__ = ["Snapshot", "prepare", "safe_name", "write"]
 
@@ -44,16 +44,14 @@ def prepare(work_dir: str | os.PathLike[str]) -> Path:
     """The work_dir as a path, created if it is missing; its parent must exist.
 
     Raises:
-        UsageError: It cannot be created, or is something else than a folder.
+        UsageError: It cannot be created or written to, or is something else than a folder.
     """
     path = Path(work_dir)
+    check_work_dir(path)
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:
-        raise UsageError(
-            f"work_dir {str(work_dir)!r} cannot be created: {error.strerror}; "
-            "its parent must exist and be writable."
-        ) from error
+        raise unusable(path, f"cannot be created: {error.strerror}") from error
     return path
 
 
