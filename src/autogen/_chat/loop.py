@@ -10,6 +10,7 @@ from .._kernel.ops import Flavour
 from .._kernel.run import current_run
 from ..errors import RunCancelled, UsageError, UsageTypeError
 from ..messages import plain
+from .code import check_work_dirs
 from .opening import opening_message
 from .reply import async_only_names
 from .send import converse, deliver, reply_of
@@ -49,6 +50,7 @@ async def initiate_chat(
         raise UsageTypeError(f"the recipient is {recipient!r}; a chat needs an agent.")
     check_summary(summary_method, initiator, recipient)
     await _check_async_replies(initiator, recipient)
+    check_work_dirs(initiator, recipient)
     # What the caller handed in is theirs: nothing is written into it.
     args = {**(summary_args if summary_args is not None else {})}
     is_silent = initiator.silent if getattr(initiator, "silent", None) is not None else silent
