@@ -259,7 +259,8 @@ def test_chats_in_a_row_run_in_every_chat(face: Face, use_async: Any) -> None:
 def test_a_nested_chat_that_never_ends_is_ended(face: Face) -> None:
     agent = plain("agent")
     one = helper("one", "and on")
-    one._max_consecutive_auto_reply = agent._max_consecutive_auto_reply = 10**9
+    for agent_ in (one, agent):
+        agent_.update_max_consecutive_auto_reply(10**9)
     agent._default_auto_reply = "on"
     agent.register_nested_chats([{"recipient": one, "silent": True}], trigger="user")
     result = asked(face, agent)

@@ -13,6 +13,8 @@ from ..errors import NoEligibleSpeaker, UsageError
 from ..human.stream import IOStream
 from ..messages import Message, stored
 from .audience import Audience
+from .brakes import has_reply_limit
+from .ends import goes_round
 from .select import by_name
 from .send import deliver
 from .state import Chat, Histories, current_chat, record
@@ -57,6 +59,7 @@ async def _rounds(
 ) -> None:
     audience = Audience(manager, group.agents)
     speakers = by_name(group)
+    is_guarded = chat.brakes.watch is not None and not has_reply_limit((manager, *group.agents))
     for i in range(group.max_round):
         manager._last_speaker = speaker
         message = await _broadcast(chat, audience, group, message, speaker, manager)
@@ -65,6 +68,9 @@ async def _rounds(
             return
         if i == group.max_round - 1:
             break
+        if is_guarded and await goes_round(chat, message):
+            chat.note = "loop"
+            return
         try:
             speaker = await outcome(
                 "selection", group, "select_speaker", speaker, manager, codec=speakers

@@ -8,9 +8,11 @@ from typing import Any
 
 from .._kernel.ops import Flavour
 from .._kernel.run import current_run
-from ..errors import RunCancelled, UsageError, UsageTypeError
+from ..errors import BudgetExceeded, RunCancelled, UsageError, UsageTypeError
+from ..limits.spending import keeping_back
 from ..messages import plain
 from .code import check_work_dirs
+from .ends import tell_of_budget
 from .opening import opening_message
 from .reply import async_only_names
 from .send import converse, deliver, reply_of
@@ -19,6 +21,10 @@ from .summary import check_summary, last_message_text, summarize
 from .wiring import RunOptions, chat_opened, event, is_watched
 
 __all__ = ["initiate_chat"]
+
+#: The share of every budget that the talk leaves for the summary, where a model makes that.
+_FOR_SUMMARY = 0.1
+_ASKS_MODEL = "reflection_with_llm"
 
 _ASYNC_TEXT = (
     "Async reply functions can only be used with ConversableAgent.a_initiate_chat(). "
@@ -55,10 +61,13 @@ async def initiate_chat(
     args = {**(summary_args if summary_args is not None else {})}
     is_silent = initiator.silent if getattr(initiator, "silent", None) is not None else silent
     with (
-        chat_opened(initiator, recipient, silent=bool(is_silent), run_options=run) as (
-            chat,
-            is_outermost,
-        ),
+        chat_opened(
+            initiator,
+            recipient,
+            silent=bool(is_silent),
+            run_options=run,
+            is_limited=max_turns is not None,
+        ) as (chat, is_outermost),
         _pair_taken(chat, initiator, recipient),
         _cache_lent(cache, initiator, recipient),
     ):
@@ -66,13 +75,12 @@ async def initiate_chat(
             await _tell_start(chat)
             initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
             try:
-                await _talk(chat, message, max_turns, is_silent, context)
+                with keeping_back(_FOR_SUMMARY if summary_method == _ASKS_MODEL else 0.0):
+                    await _talk_paid(chat, message, max_turns, is_silent, context)
                 if chat.stop_reason is None:
                     # Somebody's own `receive` decided it.
                     chat.stop_reason = chat.note or "no_reply"
-                summary = await summarize(
-                    initiator, recipient, method=summary_method, args=args, cache=cache
-                )
+                summary = await _summary_paid(chat, summary_method, args, cache)
             except RunCancelled as stop:
                 # What was cancelled from outside ends the outermost chat; the ones inside just
                 # unwind.
@@ -82,6 +90,8 @@ async def initiate_chat(
                 why = None if run_now is None else run_now.cancel.reason
                 # A leaf that was told to stop raises without knowing why.
                 chat.stop_reason = why or stop.reason
+                if chat.stop_reason == "budget":
+                    await tell_of_budget(None)
                 has_summary = summary_method is not None and chat.n_messages
                 summary = last_message_text(initiator, recipient) if has_summary else ""
             result = _result(chat, initiator, recipient, summary)
@@ -96,6 +106,26 @@ async def initiate_chat(
             await _tell_of_error(chat, partial, error)
             raise
         return result
+
+
+async def _talk_paid(chat: Chat, *talk: Any) -> None:
+    """Talk until somebody stops, or a budget is used up."""
+    try:
+        await _talk(chat, *talk)
+    except BudgetExceeded as spent:
+        chat.stop_reason = "budget"
+        await tell_of_budget(spent)
+
+
+async def _summary_paid(chat: Chat, method: Any, args: Mapping[str, Any], cache: Any) -> Any:
+    """The summary; the last message where there is no money left for another."""
+    chat.brakes.most_calls = None
+    initiator, recipient = chat.initiator, chat.recipient
+    try:
+        return await summarize(initiator, recipient, method=method, args=args, cache=cache)
+    except BudgetExceeded as spent:
+        await tell_of_budget(spent)
+        return last_message_text(initiator, recipient) if chat.n_messages else ""
 
 
 async def _talk(

@@ -9,6 +9,7 @@ from .._kernel.ops import Call
 from .._kernel.run import current_run
 from ..errors import UsageError
 from ..messages import filled, message_dict
+from .ends import goes_round
 from .hooks import before_send
 from .state import Chat, current_chat
 from .steps import outcome
@@ -171,6 +172,9 @@ async def reply_of(chat: Chat, agent: Any, other: Any) -> Any:
     """What `agent` replies to `other`; None also sets why the chat stops."""
     chat.note = None
     messages = agent.chat_messages[other]
+    if chat.brakes.watch is not None and messages and await goes_round(chat, messages[-1]):
+        chat.stop_reason = "loop"
+        return None
     reply = await outcome("reply", agent, "generate_reply", messages=messages, sender=other)
     if reply is None:
         note: str | None = chat.note

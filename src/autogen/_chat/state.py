@@ -10,6 +10,7 @@ from .._kernel.run import current_run
 from ..artifacts import Artifact
 from ..messages import History, Message
 from ..usage import ChatCost, Ledger, Usage
+from .brakes import Brakes
 
 __all__ = ["Chat", "ChatResult", "Histories", "current_chat", "record"]
 
@@ -67,10 +68,12 @@ class Chat:
             `receive` that calls `super()` reaches this chat's mailbox instead of starting a
             conversation of its own.
         mailbox: (who has to reply, to whom).
+        brakes: What stops it where nobody set a limit.
     """
 
     __slots__ = (
         "artifacts",
+        "brakes",
         "expecting",
         "human_input",
         "id",
@@ -103,6 +106,7 @@ class Chat:
         self.expecting: tuple[Any, Any] | None = None
         self.mailbox: deque[tuple[Any, Any]] = deque()
         self.taps: list[list[Usage]] = []
+        self.brakes = Brakes()
 
     def account(self, usage: Usage) -> None:
         """Count a model call here and in every chat around."""
@@ -118,6 +122,8 @@ class Chat:
         chat: Chat | None = self
         while chat is not None:
             chat.human_input.append(answer)
+            if chat.brakes.watch is not None:
+                chat.brakes.watch.restart()
             chat = chat.parent
 
     def left(self, artifacts: tuple[Artifact, ...]) -> None:

@@ -16,9 +16,13 @@ from .._kernel import late
 from .._kernel.cancel import CancelToken
 from .._kernel.ops import Emit
 from .._kernel.run import Run, current_run, entered
-from ..errors import UsageError
+from ..errors import UsageError, UsageTypeError
 from ..events import TRANSIENT_TYPES, Event
 from ..human.terminal import show
+from ..limits.budget import Budget
+from ..limits.loops import LoopGuard
+from ..limits.spending import at_work, budgets_here, under
+from .brakes import Brakes, has_reply_limit
 from .state import Chat
 
 __all__ = [
@@ -38,15 +42,22 @@ class RunOptions:
 
     Attributes:
         id: Names the run in its events; None for a random one.
+        budget: The most it may spend; then the chat ends with `stop_reason` "budget". Budgets that
+            hold already go on to hold.
+        loop_guard: Looks for circles: None for the default `LoopGuard()` (or that of the chat
+            around), another one, or False for nobody.
         timeout_s: Wall-clock seconds after which the chat ends with `stop_reason` "timeout".
         cancel: Ends the chat with `stop_reason` "cancelled" from any thread or task.
         sinks: Functions that get each `Event`, in order, in the thread that drives the chat.
 
     Raises:
-        UsageError: `timeout_s` is not positive, or a sink cannot be called.
+        UsageError: `timeout_s` is not positive, a sink cannot be called, or something is of the
+            wrong type.
     """
 
     id: str | None = None
+    budget: Budget | None = None
+    loop_guard: LoopGuard | bool | None = None
     timeout_s: float | None = None
     cancel: CancelToken | None = None
     sinks: Sequence[Callable[[Event], None]] = ()
@@ -55,6 +66,14 @@ class RunOptions:
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise UsageError(
                 f"timeout_s is {self.timeout_s!r}; it must be a positive number of seconds."
+            )
+        if not isinstance(self.budget, Budget | None):
+            raise UsageTypeError(
+                f"the budget is {self.budget!r}; give a Budget, such as Budget(usd=1.0)."
+            )
+        if not isinstance(self.loop_guard, LoopGuard | bool | None):
+            raise UsageTypeError(
+                f"loop_guard is {self.loop_guard!r}; give a LoopGuard, or False for none."
             )
         for sink in self.sinks:
             if not callable(sink):
@@ -71,10 +90,14 @@ _ambient: ContextVar[RunOptions | None] = ContextVar("autogen_options", default=
 
 @contextmanager
 def options(run_options: RunOptions) -> Iterator[RunOptions]:
-    """Run every chat started inside the `with` block under `run_options`, or under its own."""
+    """Run every chat started inside the `with` block under `run_options`, or under its own.
+
+    A budget holds for everything inside the block, whatever options a chat has of its own.
+    """
     token = _ambient.set(run_options)
     try:
-        yield run_options
+        with under(run_options.budget):
+            yield run_options
     finally:
         _ambient.reset(token)
 
@@ -159,20 +182,57 @@ def _run_opened(run_options: RunOptions | None) -> Iterator[tuple[Run, bool]]:
             stack.callback(
                 late.ioloop.call_later(wanted.timeout_s, lambda: cancel.cancel("timeout"))
             )
+        if wanted.budget is not None or budgets_here():
+            stack.enter_context(at_work(wanted.budget, lambda: cancel.cancel("budget")))
         yield run, True
 
 
 @contextmanager
 def chat_opened(
-    initiator: Any, recipient: Any, *, silent: bool, run_options: RunOptions | None = None
+    initiator: Any,
+    recipient: Any,
+    *,
+    silent: bool,
+    run_options: RunOptions | None = None,
+    is_limited: bool = False,
 ) -> Iterator[tuple[Chat, bool]]:
-    """A new chat, current inside the `with` block, and whether its run was opened for it."""
+    """A new chat, current inside the `with` block, and whether its run was opened for it.
+
+    Args:
+        initiator: Who starts it.
+        recipient: The other side.
+        silent: Nothing of it is printed.
+        run_options: Of the run to open for it; None for the current run, if there is one.
+        is_limited: The caller limited its length.
+    """
     with _run_opened(run_options) as (run, is_outermost):
         parent: Chat | None = run.scope
         position = run.next_position()
         chat = Chat(f"{run.path}{position}", initiator, recipient, parent=parent, silent=silent)
+        wanted = (
+            (_ambient.get() if parent is None else None) if run_options is None else run_options
+        )
+        chat.brakes = _brakes(chat, wanted, is_limited=is_limited)
         try:
             with entered(run.branch(position, scope=chat)):
                 yield chat, is_outermost
         finally:
             chat.let_go()
+
+
+_DEFAULT_GUARD = LoopGuard()
+
+
+def _brakes(chat: Chat, wanted: RunOptions | None, *, is_limited: bool) -> Brakes:
+    guard = None if wanted is None else wanted.loop_guard
+    if guard is None:
+        guard = _DEFAULT_GUARD if chat.parent is None else chat.parent.brakes.guard
+    elif isinstance(guard, bool):
+        guard = _DEFAULT_GUARD if guard else None
+    return Brakes(
+        guard,
+        is_limited=is_limited or has_reply_limit((chat.initiator, chat.recipient)),
+        is_paid=bool(budgets_here())
+        or (wanted is not None and wanted.timeout_s is not None)
+        or (chat.parent is not None and chat.parent.brakes.most_calls is None),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from ..config.llm import parse_llm_config
 from ..errors import UsageError, UsageTypeError
 from ..human.stream import IOStream
 from ..human.terminal import show_message
+from ..limits.budget import Budget
 from ..messages import Message, filled, message_dict, stored
 from ..oai.client import OpenAIWrapper
 from ..tools import registry
@@ -87,6 +89,9 @@ class ConversableAgent:
 
     llm_config: dict[str, Any] | Literal[False]
 
+    #: A `Budget` for everything this agent does: model calls, tool calls, code. None for no limit.
+    budget: Budget | None = None
+
     #: The reply functions once somebody looked at or changed them; None while they are the
     #: built-ins.
     _rows: list[dict[str, Any]] | None = None
@@ -146,6 +151,11 @@ class ConversableAgent:
             self.MAX_CONSECUTIVE_AUTO_REPLY
             if max_consecutive_auto_reply is None
             else max_consecutive_auto_reply
+        )
+        #: Whether somebody chose that number. The one of a group manager is no limit at all.
+        self._limits_replies = (
+            max_consecutive_auto_reply not in (None, sys.maxsize)
+            or self.MAX_CONSECUTIVE_AUTO_REPLY != ConversableAgent.MAX_CONSECUTIVE_AUTO_REPLY
         )
         self._max_consecutive_auto_reply_dict: dict[Any, int] = defaultdict(self._reply_limit)
         self._consecutive_auto_reply_counter: dict[Any, int] = defaultdict(int)
@@ -290,6 +300,7 @@ class ConversableAgent:
 
     def update_max_consecutive_auto_reply(self, value: int, sender: Agent | None = None) -> None:
         """Change that number for `sender`, or for everybody, known partners included."""
+        self._limits_replies = True
         if sender is None:
             self._max_consecutive_auto_reply = value
             for partner in self._max_consecutive_auto_reply_dict:

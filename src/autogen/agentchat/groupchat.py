@@ -30,6 +30,13 @@ _MUST_NOT_BE_EMPTY = (
 )
 
 
+class _Unchosen(int):
+    """A default that can be told from the same number chosen by somebody."""
+
+
+_ROUNDS = _Unchosen(10)
+
+
 @dataclass
 class GroupChat:
     """Who takes part in a group, by which rules they speak, and what was said.
@@ -67,7 +74,7 @@ class GroupChat:
 
     agents: list[Any]
     messages: list[dict[str, Any]] = field(default_factory=list)
-    max_round: int = 10
+    max_round: int = _ROUNDS
     admin_name: str = "Admin"
     func_call_filter: bool = True
     speaker_selection_method: Any = "auto"
@@ -189,6 +196,11 @@ class GroupChat:
         self.speaker_transitions_type = "allowed"
 
     # ------------------------------------------------------------------------------------- members
+
+    @property
+    def limits_rounds(self) -> bool:
+        """Whether somebody chose `max_round`."""
+        return type(self.max_round) is not _Unchosen
 
     @property
     def agent_names(self) -> list[str]:

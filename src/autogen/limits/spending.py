@@ -62,15 +62,15 @@ def _changed(**fields: Any) -> Iterator[None]:
         _force.set(before)
 
 
-def under(budget: Budget) -> AbstractContextManager[None]:
+def under(budget: Budget | None) -> AbstractContextManager[None]:
     """Inside the `with` block `budget` holds, with all that hold already."""
     budgets = _force.get().budgets
-    return _changed(budgets=budgets if budget in budgets else (*budgets, budget))
+    return _changed(budgets=budgets if budget is None or budget in budgets else (*budgets, budget))
 
 
 def keeping_back(share: float) -> AbstractContextManager[None]:
-    """Inside the `with` block calls leave that share of every budget untouched."""
-    return _changed(kept_back=share)
+    """Inside the `with` block calls leave at least that share of every budget untouched."""
+    return _changed(kept_back=max(share, _force.get().kept_back))
 
 
 def budgets_here(agent: Any = None) -> tuple[Budget, ...]:
@@ -92,12 +92,9 @@ def at_work(budget: Budget | None, stop: Callable[[], None]) -> Iterator[None]:
     """
     before = _force.get()
     with ExitStack() as stack:
-        budgets = before.budgets
-        running = budgets if before.is_at_work else ()
-        if budget is not None:
-            stack.enter_context(under(budget))
-            budgets = _force.get().budgets
-        for one in budgets:
+        running = before.budgets if before.is_at_work else ()
+        stack.enter_context(under(budget))
+        for one in _force.get().budgets:
             if one not in running:
                 stack.enter_context(one.at_work(stop))
         stack.enter_context(_changed(is_at_work=True))

@@ -1,0 +1,77 @@
+"""`Brakes`: what stops a chat that nobody stops: circles, and no limit at all.
+
+A limit that the caller set is the caller's word: where there is one, nothing here interferes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import BudgetExceeded
+from ..limits.loops import LoopGuard, Watch
+
+__all__ = ["Brakes", "has_reply_limit"]
+
+#: Where a chat ends that has no limit at all.
+MOST_CALLS = 1000
+
+
+class Brakes:
+    """The brakes of one chat.
+
+    Attributes:
+        guard: Looks for circles in chats inside this one too; None for nobody.
+        watch: What it knows of this chat; None where it stays out of it.
+        n_calls: Model calls made inside, where they are counted.
+        most_calls: When that many were made, the chat ends; None for no limit.
+    """
+
+    __slots__ = ("guard", "most_calls", "n_calls", "watch")
+
+    def __init__(
+        self,
+        guard: LoopGuard | None = None,
+        *,
+        is_limited: bool = True,
+        is_paid: bool = True,
+    ):
+        """Brakes for a new chat.
+
+        Args:
+            guard: Looks for circles; None for nobody.
+            is_limited: The caller limited the length of this chat.
+            is_paid: A budget or a time limit holds, or a chat around this one is limited.
+        """
+        self.guard = guard
+        self.watch: Watch | None = None if guard is None or is_limited else guard.watch()
+        self.n_calls = 0
+        self.most_calls = None if is_limited or is_paid else MOST_CALLS
+
+    def count_call(self) -> None:
+        """Count a model call that is about to be made.
+
+        Raises:
+            BudgetExceeded: A chat without any limit has made as many as such a chat may.
+        """
+        if self.most_calls is None:
+            return
+        if self.n_calls >= self.most_calls:
+            raise BudgetExceeded(
+                f"the chat made {self.most_calls:,} model calls and has no limit of its own. Set "
+                "one for it, such as max_turns, or run=RunOptions(budget=Budget(usd=...)).",
+                limit="steps",
+                most=self.most_calls,
+                needed=1,
+                left=0,
+            )
+        self.n_calls += 1
+
+
+def has_reply_limit(agents: Iterable[Any]) -> bool:
+    """Whether somebody said how often one of `agents` may reply, or how long a group may talk."""
+    return any(
+        getattr(agent, "_limits_replies", False)
+        or getattr(getattr(agent, "groupchat", None), "limits_rounds", False)
+        for agent in agents
+    )

@@ -1,0 +1,61 @@
+"""How a chat ends that is stopped: who asks the brakes, and what whoever watches is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BudgetExceeded
+from .state import Chat, current_chat
+from .wiring import event, is_watched
+
+__all__ = ["count_call", "goes_round", "tell_of_budget"]
+
+
+async def goes_round(chat: Chat, message: Mapping[str, Any]) -> bool:
+    """Whether the chat goes round in a circle with its next message; whoever watches is told."""
+    watch = chat.brakes.watch
+    if watch is None:
+        return False
+    loop = watch.see(message)
+    if loop is None:
+        return False
+    if is_watched():
+        data = {
+            "kind": loop.kind,
+            "repeats": loop.repeats,
+            "messages": loop.messages,
+            "text": f"{loop}. The chat ends; RunOptions(loop_guard=False) lets it go on.",
+        }
+        await event("guard.tripped", data)
+    return True
+
+
+def count_call() -> None:
+    """Count a model call that is about to be made, here and in every chat around.
+
+    Raises:
+        BudgetExceeded: A chat without any limit has made as many as such a chat may.
+    """
+    chat = current_chat()
+    while chat is not None:
+        chat.brakes.count_call()
+        chat = chat.parent
+
+
+async def tell_of_budget(error: BudgetExceeded | None) -> None:
+    """Tell whoever watches that a budget is used up; None where its time is."""
+    if not is_watched():
+        return
+    if error is None:
+        data: dict[str, Any] = {"limit": "seconds", "text": "the time of a budget is used up."}
+    else:
+        data = {
+            "limit": error.limit,
+            "most": error.most,
+            "needed": error.needed,
+            "left": error.left,
+            "text": str(error),
+        }
+    data["text"] = f"The chat ends: {data['text']}"
+    await event("budget.spent", data)
