@@ -9,18 +9,21 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import venv
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
 from .coding import workspace
 from .coding.base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG, CodeBlock
-from .coding.config import docker_wish
+from .coding.config import DEFAULT_TIMEOUT_S, DEFAULT_WORK_DIR, docker_wish
 from .coding.extract import CODE_BLOCK_PATTERN, UNKNOWN, extract_code, infer_lang
 from .coding.factory import legacy_executor
+from .coding.languages import POWERSHELLS, command_for
 from .config.llm import DEFAULT_MODEL, FAST_MODEL
-from .errors import NoWallError
+from .errors import NoWallError, UsageTypeError
 from .messages import content_str
 
 __all__ = [
@@ -28,9 +31,12 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_TIMEOUT",
     "FAST_MODEL",
+    "PATH_SEPARATOR",
     "PYTHON_VARIANTS",
     "TIMEOUT_MSG",
     "UNKNOWN",
+    "WIN32",
+    "WORKING_DIR",
     "DockerNotRunning",
     "check_can_use_docker_or_throw",
     "content_str",
@@ -38,15 +44,20 @@ __all__ = [
     "decide_use_docker",
     "execute_code",
     "extract_code",
+    "get_powershell_command",
     "in_docker_container",
     "infer_lang",
     "is_docker_running",
 ]
 
 #: Seconds that a piece of code may take where nobody says otherwise.
-DEFAULT_TIMEOUT: Final = 600
+DEFAULT_TIMEOUT: Final = DEFAULT_TIMEOUT_S
 #: Words for Python after a fence.
 PYTHON_VARIANTS: Final = ["python", "Python", "py"]
+#: Where code runs if nobody says otherwise: a folder in the current one.
+WORKING_DIR: Final = DEFAULT_WORK_DIR
+WIN32: Final = sys.platform == "win32"
+PATH_SEPARATOR: Final = os.sep
 
 _DOCKER_SOCKET = "unix:///var/run/docker.sock"
 _PING_S = 3.0
@@ -80,18 +91,22 @@ def execute_code(
 
     Raises:
         AssertionError: Neither `code` nor `filename` is given.
+        UsageError: An argument cannot be worked with; a TypeError too where it has another type.
         NoWallError: No wall that was asked for stands here.
     """
     if code is None and filename is None:
         raise AssertionError("execute_code needs code, or the filename of code.")
+    for name, value in (("code", code), ("filename", filename), ("lang", lang)):
+        if value is not None and not isinstance(value, str):
+            raise UsageTypeError(f"{name} is {value!r}; execute_code takes text.")
     options = {"work_dir": work_dir, "use_docker": use_docker, "timeout": timeout}
     executor: Any = legacy_executor({k: v for k, v in options.items() if v is not None})
     lang = lang or "python"
     if filename is not None:
         if code is not None:
-            executor.work_dir.parent.mkdir(parents=True, exist_ok=True)
+            executor.prepare()
             try:
-                workspace.write(workspace.prepare(executor.work_dir), filename, code)
+                workspace.write(executor.work_dir, filename, code)
             except ValueError as error:
                 return 1, str(error), None
         code = _starter(filename, lang)
@@ -101,7 +116,7 @@ def execute_code(
     finally:
         executor.stop()
     if result.code_file is not None and not _is_named(result.code_file, filename):
-        os.unlink(result.code_file)
+        Path(result.code_file).unlink(missing_ok=True)
     if result.exit_code == TIMEOUT_EXIT_CODE and result.output.endswith(TIMEOUT_MSG):
         return 1, TIMEOUT_MSG, None
     return result.exit_code, result.output, None
@@ -135,6 +150,34 @@ def create_virtual_env(dir_path: str | os.PathLike[str], **env_args: Any) -> Sim
     builder.create(dir_path)
     context: SimpleNamespace = builder.ensure_directories(dir_path)
     return context
+
+
+def get_powershell_command() -> str:
+    """The name of the PowerShell that is installed: "powershell" or "pwsh".
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    for name in ("powershell", "pwsh"):
+        if shutil.which(name):
+            return name
+    raise FileNotFoundError(
+        "Neither powershell nor pwsh is installed here, or on the PATH; install PowerShell."
+    )
+
+
+def _cmd(lang: str) -> str:
+    """The program that runs code of this language."""
+    if lang in PYTHON_VARIANTS:
+        return "python"
+    if lang.startswith("python"):
+        return lang
+    if lang in POWERSHELLS:
+        return get_powershell_command()
+    command = command_for(lang)
+    if command is None:
+        raise NotImplementedError(f"{lang} not recognized in code execution")
+    return command[0]
 
 
 # ----------------------------------------------------------------------------------------- docker

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -119,12 +120,26 @@ async def execute_code_blocks(agent: Any, pairs: Sequence[tuple[str, str]]) -> t
 
 
 async def run_code(
-    agent: Any, code: str, lang: str, filename: str | None
+    agent: Any, code: str, lang: str, filename: str | None, settings: Mapping[str, Any]
 ) -> tuple[int, str, str | None]:
-    """Run one piece of code in the agent's executor; (exit code, output, image or None)."""
+    """Run one piece of code in the agent's executor; (exit code, output, image or None).
+
+    `settings` are those of a `code_execution_config` without an executor; where they differ from
+    the agent's, the code gets an executor of its own.
+    """
     if filename is not None:
         code = f"# filename: {filename}\n{code}"
-    result = await run_blocks(agent, agent._executor, [coding.CodeBlock(code=code, language=lang)])
+    blocks = [coding.CodeBlock(code=code, language=lang)]
+    own = agent._code_execution_config or {}
+    if all(own.get(key) == value for key, value in settings.items()):
+        result = await run_blocks(agent, agent._executor, blocks)
+    else:
+        named = {} if own.get("executor") is not None else own
+        executor: Any = coding.legacy_executor({**named, **settings})
+        try:
+            result = await run_blocks(agent, executor, blocks)
+        finally:
+            executor.stop()
     return result.exit_code, result.output, None
 
 
@@ -140,7 +155,7 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
         await event("code.started", data, agent=agent.name)
     result: CodeResult = await step(
         "code",
-        lambda: _executed(executor, blocks),
+        lambda: _executed(agent, executor, blocks),
         codec=CODE,
         request=lambda: [[block.language, block.code] for block in blocks],
     )
@@ -158,9 +173,17 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
     return result
 
 
-async def _executed(executor: Any, blocks: list[CodeBlock]) -> Any:
-    return await Call(
+async def _executed(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Any:
+    call = Call(
         getattr(executor, "execute_code_blocks", None),
         getattr(executor, "a_execute_code_blocks", None),
         (blocks,),
     )
+    budgets = budgets_here(agent)
+    if not budgets:
+        return await call
+    run = current_run()
+    stop = None if run is None else partial(run.cancel.cancel, "budget")
+    timeout_s = getattr(executor, "timeout", None)
+    async with CodeCharge(budgets, n_blocks=len(blocks), timeout_s=timeout_s, stop=stop):
+        return await call

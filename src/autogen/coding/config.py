@@ -16,6 +16,8 @@ from ..errors import UsageError, UsageTypeError
 from .names import EXECUTORS, NOT_YET
 
 __all__ = [
+    "DEFAULT_TIMEOUT_S",
+    "DEFAULT_WORK_DIR",
     "TRUE",
     "WALL_KEYS",
     "UseDocker",
@@ -32,6 +34,10 @@ WALL_KEYS = ("network", "packages", "env", "mounts", "memory_mb", "processes", "
 
 _OF_THE_FORM_WITHOUT_EXECUTOR = ("work_dir", "use_docker", "timeout", "require_wall", *WALL_KEYS)
 _OF_EVERY_FORM = ("executor", "last_n_messages")
+
+#: What holds where a dict without an executor says nothing.
+DEFAULT_TIMEOUT_S = 600
+DEFAULT_WORK_DIR = "coding"
 
 TRUE, FALSE = ("1", "true", "yes", "t"), ("0", "false", "no", "f")
 

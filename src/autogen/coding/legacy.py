@@ -12,14 +12,21 @@ from typing import Any
 from ..errors import NoWallError
 from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
 from .commandline import CommandLineExecutor
-from .config import TRUE, WALL_KEYS, UseDocker, check_config, check_work_dir, docker_wish
+from .config import (
+    DEFAULT_TIMEOUT_S,
+    DEFAULT_WORK_DIR,
+    TRUE,
+    WALL_KEYS,
+    UseDocker,
+    check_config,
+    check_work_dir,
+    docker_wish,
+)
 from .extract import MarkdownCodeExtractor
 from .names import executor_class
 
 __all__ = ["LegacyExecutor"]
 
-DEFAULT_TIMEOUT_S = 600
-DEFAULT_WORK_DIR = "coding"
 
 _warned = threading.Event()
 
@@ -65,10 +72,8 @@ class LegacyExecutor:
         Raises:
             NoWallError: No wall that was asked for stands here.
         """
+        self.prepare()
         chosen = self._chosen
-        if chosen is None:
-            check_work_dir(self._work_dir, parents=True)
-            self._work_dir.mkdir(parents=True, exist_ok=True)
         refusals: list[NoWallError] = []
         for executor in [chosen] if chosen else self._choices(refusals):
             self._chosen = executor
@@ -84,6 +89,15 @@ class LegacyExecutor:
                 self._has_run = True
                 return result
         raise self._refusal(refusals)
+
+    def prepare(self) -> None:
+        """Make the work_dir, and the folders above it.
+
+        Raises:
+            UsageError: That is impossible.
+        """
+        check_work_dir(self._work_dir, parents=True)
+        self._work_dir.mkdir(parents=True, exist_ok=True)
 
     def restart(self) -> None:
         """Begin anew."""
