@@ -785,12 +785,13 @@ class ConversableAgent:
             code: The code.
             lang: Its language.
             filename: The name to save it under in the work_dir.
-            **kwargs: Kept for 0.2 overrides; where code runs is said by the agent's config.
+            **kwargs: `work_dir`, `timeout`, `use_docker` and so on, in place of what the agent's
+                `code_execution_config` says.
 
         Returns:
             Exit code, output, and the image used or None.
         """
-        return await code_steps.run_code(self, code, lang, filename)
+        return await code_steps.run_code(self, code, lang, filename, kwargs)
 
     _run_code, run_code, a_run_code = faces(_run_code)
 
