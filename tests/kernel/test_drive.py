@@ -18,17 +18,11 @@ from autogen._kernel.drive import drive_sync, iter_sync
 from autogen._kernel.drive_async import drive_async, iter_async
 from autogen._kernel.faces import faces, point
 from autogen._kernel.ops import Call, Core, Emit, Flavour, Gather, Sleep
-from autogen._kernel.run import (
-    Recorded,
-    Run,
-    entered,
-    new_id,
-    on_cancel,
-    random_index,
-    step,
-    transient,
-)
+from autogen._kernel.record import new_id, random_index, step
+from autogen._kernel.run import Run, entered, on_cancel, transient
 from autogen.errors import RunCancelled, RunTimeout, UsageTypeError
+from autogen.journal.memory import MemoryLog
+from autogen.journal.recording import Recording
 
 Drive = Callable[[Core[Any]], Any]
 
@@ -270,14 +264,7 @@ def test_the_first_error_of_a_gather_stops_the_other_branches(drive: Drive) -> N
 
 
 def test_branches_number_their_steps_in_blocks_of_their_own(drive: Drive) -> None:
-    positions: dict[str, str] = {}
-
-    class Recorder:
-        def replay(self, position: str, kind: str) -> Recorded | None:
-            return None
-
-        def record(self, position: str, kind: str, value: Any) -> None:
-            positions[value] = position
+    log = MemoryLog()
 
     async def branch(name: str, n_waits: int) -> None:
         for _ in range(n_waits):
@@ -289,9 +276,9 @@ def test_branches_number_their_steps_in_blocks_of_their_own(drive: Drive) -> Non
         await Gather([branch("slow", 5), branch("fast", 0)])
         await step("model", lambda: _awaiting("after"))
 
-    with entered(_run(recorder=Recorder())):
+    with entered(_run(recorder=Recording(log=log))):
         drive(core())
-    assert positions == {
+    assert {entry.value: entry.position for entry in log.entries()} == {
         "slow1": "1.0/1",
         "slow2": "1.0/2",
         "fast1": "1.1/1",
@@ -301,15 +288,8 @@ def test_branches_number_their_steps_in_blocks_of_their_own(drive: Drive) -> Non
 
 
 def test_recorded_steps_return_without_running_again(drive: Drive) -> None:
-    kept: dict[str, Any] = {}
+    log = MemoryLog()
     calls: list[str] = []
-
-    class Recorder:
-        def replay(self, position: str, kind: str) -> Recorded | None:
-            return Recorded(kept[position]) if position in kept else None
-
-        def record(self, position: str, kind: str, value: Any) -> None:
-            kept[position] = value
 
     async def paid() -> str:
         calls.append("paid")
@@ -320,7 +300,7 @@ def test_recorded_steps_return_without_running_again(drive: Drive) -> None:
 
     results = []
     for _ in range(2):
-        with entered(_run(recorder=Recorder())):
+        with entered(_run(recorder=Recording(entries=log.entries(), log=log))):
             results.append(drive(core()))
     assert results[0] == results[1]
     assert calls == ["paid"]

@@ -1,0 +1,372 @@
+"""The journal on DBOS Transact: SQLite on one machine, Postgres where there are many.
+
+An execution of a run is one DBOS workflow, `RUN~ATTEMPT`, and an entry of its log is one DBOS step.
+What the steps *are* is our own affair: their identity is their position, which stands in the name
+of the DBOS step, so that the numbers DBOS gives them are nothing but the order in which they were
+written. What DBOS answers for is that an entry is durable when `append` returns, that an execution
+which was fenced writes nothing more, and that of all workers exactly one gets a queued execution.
+
+An execution that lives in a caller's thread has its workflow all the same: it waits on DBOS' event
+loop while the caller, in a copy of its context, writes the steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSPortableJSONSerializer,
+    SetWorkflowID,
+    WorkflowSerializationFormat,
+)
+from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
+
+from .._kernel.recorder import Entry
+from ..errors import JournalError, RunLost, UsageError
+from .base import JOURNAL_VERSION, Job, from_record, record_of
+
+__all__ = ["DbosEngine"]
+
+T = TypeVar("T")
+
+Work = Callable[[Job, "DbosLog"], Awaitable[None]]
+
+_POLLING_S = 0.1
+_START_S = 30.0
+_HOSTED = "autogen.hosted"
+_QUEUED = "autogen.queued"
+
+
+class DbosLog:
+    """The log of one execution: steps of its workflow, written in a copy of its context."""
+
+    def __init__(self, engine: DbosEngine, workflow_id: str) -> None:
+        self.workflow_id = workflow_id
+        self._engine = engine
+        self._context = contextvars.copy_context()
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        self._lock = threading.Lock()
+
+    def append(self, entry: Entry) -> None:
+        """Write one step.
+
+        Raises:
+            RunLost: Another execution has begun.
+            JournalError: It could not be written.
+        """
+        with self._lock:
+            self._engine.call(self._context.copy().run, _write, entry)
+
+    def close(self, *, is_finished: bool) -> None:
+        """End the workflow; one that has not finished its run is cancelled, which fences it."""
+        if not is_finished:
+            self._engine.cancel(self.workflow_id)
+        self._loop.call_soon_threadsafe(self._over.set)
+
+    async def closed(self) -> None:
+        """Wait for `close`."""
+        await self._over.wait()
+
+
+def _write(entry: Entry) -> None:
+    with _translated(f"{entry.kind} step {entry.position}"):
+        DBOS.run_step({"name": f"{entry.kind} {entry.position}"}, _text_of, entry)
+
+
+def _text_of(entry: Entry) -> str:
+    """The record as ASCII: neither database takes every text as it is."""
+    return json.dumps(record_of(entry))
+
+
+class DbosEngine:
+    """DBOS on one database. There is one in a process, because there is one DBOS in a process."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        executor_id: str,
+        work: Work | None = None,
+        queues: dict[str, int | None] | None = None,
+    ):
+        """An engine; DBOS is launched when the first log is asked for.
+
+        Args:
+            url: `sqlite:///PATH` or `postgresql://...`.
+            executor_id: Another one for each start of a process.
+            work: Makes an execution that was queued; None where this process is no worker.
+            queues: For a worker: names, and how many executions of each may run at once in all
+                workers together (None for any number).
+        """
+        self.url = url
+        self.executor_id = executor_id
+        self._work = work
+        self._queues = dict(queues or {})
+        self._seats: dict[str, Future[DbosLog]] = {}
+        self._client: DBOSClient | None = None
+        self._is_launched = False
+        self._lock = threading.Lock()
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="autogen-journal")
+        self._loop = asyncio.new_event_loop()
+        _wal(url)
+        with _translated("the database"):
+            self.call(DBOS.migrate, url)
+
+    # -- logs
+
+    def begin(self, run_id: str, attempt: int) -> DbosLog:
+        """The log of a new execution, made in this process."""
+        self.launch()
+        workflow_id = _workflow_id(run_id, attempt)
+        seat: Future[DbosLog] = Future()
+        self._seats[workflow_id] = seat
+        try:
+            with _translated(f"run {run_id!r}"):
+                self._on_loop(self._start(workflow_id))
+            return seat.result(_START_S)
+        except TimeoutError:
+            raise JournalError(
+                f"execution {attempt} of run {run_id!r} did not begin within {_START_S:.0f} s."
+            ) from None
+        finally:
+            self._seats.pop(workflow_id, None)
+
+    async def _start(self, workflow_id: str) -> None:
+        with SetWorkflowID(workflow_id):
+            await DBOS.start_workflow_async(_workflows()[_HOSTED], workflow_id)
+
+    def take_seat(self, workflow_id: str) -> DbosLog:
+        """The log of the workflow that the calling code is; whoever waits for it is told."""
+        log = DbosLog(self, workflow_id)
+        seat = self._seats.get(workflow_id)
+        if seat is not None:
+            seat.set_result(log)
+        return log
+
+    def fence(self, run_id: str, attempt: int) -> None:
+        """See to it that execution number `attempt` writes nothing more."""
+        if attempt > 0:
+            self.cancel(_workflow_id(run_id, attempt))
+
+    def cancel(self, workflow_id: str) -> None:
+        """Take a workflow from whoever runs it."""
+        with _translated(workflow_id):
+            try:
+                self.call(self.client.cancel_workflow, workflow_id)
+            except dbos_error.DBOSNonExistentWorkflowError:
+                # It was announced, and whoever wanted to begin it died.
+                return
+
+    def read(self, run_id: str, attempts: int) -> list[Entry]:
+        """What executions number 1 to `attempts` logged, in order."""
+        entries = []
+        with _translated(f"run {run_id!r}"):
+            for attempt in range(1, attempts + 1):
+                steps = self.call(self.client.list_workflow_steps, _workflow_id(run_id, attempt))
+                for row in sorted(steps, key=lambda row: int(row["function_id"])):
+                    kind, _, position = row["function_name"].partition(" ")
+                    if position:
+                        record = json.loads(row["output"] or "{}")
+                        entries.append(from_record(kind, position, record))
+        return entries
+
+    def forget(self, run_id: str, attempts: int) -> None:
+        """Delete what executions number 1 to `attempts` logged."""
+        with _translated(f"run {run_id!r}"):
+            names = [_workflow_id(run_id, attempt) for attempt in range(1, attempts + 1)]
+            self.call(self.client.delete_workflows, names)
+
+    # -- workers
+
+    def enqueue(self, run_id: str, attempt: int, *, team: str, priority: int = 0) -> None:
+        """Have a worker make an execution. Saying it again changes nothing."""
+        options: dict[str, Any] = {
+            "workflow_name": _QUEUED,
+            "queue_name": queue_of(team),
+            "workflow_id": _workflow_id(run_id, attempt),
+            "app_version": JOURNAL_VERSION,
+        }
+        if priority:
+            options["priority"] = priority
+        with _translated(f"run {run_id!r}"):
+            self.call(self.client.enqueue, options, run_id, attempt)
+
+    @property
+    def client(self) -> DBOSClient:
+        """What reads and writes the tables without taking part in the work."""
+        with self._lock:
+            if self._client is None:
+                self._client = DBOSClient(
+                    system_database_url=self.url, serializer=DBOSPortableJSONSerializer()
+                )
+            return self._client
+
+    def launch(self) -> None:
+        """Have DBOS take part in the work of this database."""
+        with self._lock:
+            if self._is_launched:
+                return
+            _Home.move_in(self)
+            # DBOS takes the loop it is launched on for its workflows.
+            threading.Thread(
+                target=self._loop.run_forever, name="autogen-journal-loop", daemon=True
+            ).start()
+            try:
+                with _translated("the database"):
+                    self._on_loop(self._launch())
+            except BaseException:
+                _Home.move_out(self)
+                raise
+            self._is_launched = True
+
+    def _on_loop(self, core: Coroutine[Any, Any, T]) -> T:
+        """Run `core` on the loop of this engine, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(core, self._loop).result()
+
+    async def _launch(self) -> None:
+        _workflows()
+        DBOS(
+            config={
+                "name": "autogen",
+                "system_database_url": self.url,
+                "executor_id": self.executor_id,
+                "application_version": JOURNAL_VERSION,
+                "serializer": DBOSPortableJSONSerializer(),
+                "log_level": "CRITICAL",
+                "notification_listener_polling_interval_sec": 1.0,
+            }
+        )
+        DBOS.listen_queues([queue_of(name) for name in self._queues])
+        DBOS.launch()
+        for name, at_once in self._queues.items():
+            await DBOS.register_queue_async(
+                queue_of(name),
+                global_concurrency=at_once,
+                polling_interval_sec=_POLLING_S,
+                on_conflict="always_update",
+            )
+
+    async def execute(self, job: Job, log: DbosLog) -> None:
+        """Make an execution that was queued."""
+        assert self._work is not None, "only workers listen to queues"
+        await self._work(job, log)
+
+    def close(self) -> None:
+        """Let go of the database. Executions under way go on elsewhere once they are missed."""
+        with self._lock:
+            if self._client is not None:
+                self.call(self._client.destroy)
+                self._client = None
+            if self._is_launched:
+                self.call(DBOS.destroy)
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._is_launched = False
+                _Home.move_out(self)
+        self._aside.shutdown()
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call what blocks: here, or beside a thread in which an event loop runs.
+
+        DBOS refuses such calls in a thread with a running loop, where they are right all the same
+        when the code of a notebook cell makes them.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return function(*args)
+        return self._aside.submit(contextvars.copy_context().run, function, *args).result()
+
+
+class _Home:
+    """Which engine this process has launched DBOS for."""
+
+    engine: DbosEngine | None = None
+
+    @classmethod
+    def move_in(cls, engine: DbosEngine) -> None:
+        if cls.engine is not None and cls.engine is not engine:
+            raise UsageError(
+                "this process records runs in another database already; use one database in a "
+                "process, or close the Runtime of the first."
+            )
+        cls.engine = engine
+
+    @classmethod
+    def move_out(cls, engine: DbosEngine) -> None:
+        if cls.engine is engine:
+            cls.engine = None
+
+
+_made: dict[str, Any] = {}
+
+
+def _workflows() -> dict[str, Any]:
+    """Our workflows by name, registered with DBOS once in a process."""
+    if _made:
+        return _made
+
+    async def hosted(workflow_id: str) -> None:
+        """An execution in the thread of a caller of this process."""
+        engine = _Home.engine
+        if engine is not None:
+            await engine.take_seat(workflow_id).closed()
+
+    async def queued(run_id: str, attempt: int) -> None:
+        """An execution by a worker."""
+        engine = _Home.engine
+        if engine is not None:
+            log = engine.take_seat(_workflow_id(run_id, attempt))
+            await engine.execute(Job(run_id=run_id, attempt=attempt), log)
+
+    portable = WorkflowSerializationFormat.PORTABLE
+    for name, body in ((_HOSTED, hosted), (_QUEUED, queued)):
+        _made[name] = DBOS.workflow(name=name, serialization_type=portable)(body)
+    return _made
+
+
+def _workflow_id(run_id: str, attempt: int) -> str:
+    return f"{run_id}~{attempt}"
+
+
+def queue_of(team: str) -> str:
+    """The DBOS queue of a team: only workers that know the team listen to it."""
+    return f"autogen-{team}"
+
+
+def _wal(url: str) -> None:
+    """Write-ahead logging is a property of the file, and makes a commit several times cheaper."""
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with sqlite3.connect(path) as connection:
+            connection.execute("pragma journal_mode=wal")
+        connection.close()
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Errors of DBOS and of the database as ours."""
+    try:
+        yield
+    except (dbos_error.DBOSWorkflowConflictIDError, dbos_error.DBOSWorkflowCancelledError) as error:
+        raise RunLost(
+            f"{what} was not recorded: another execution of the run has begun. This one ends here."
+        ) from error
+    except dbos_error.DBOSNonExistentWorkflowError:
+        raise
+    except (dbos_error.DBOSException, SQLAlchemyError, OSError) as error:
+        first = str(error).partition("\n")[0]
+        raise JournalError(f"{what} could not be recorded or read: {first}") from error

@@ -1,0 +1,153 @@
+"""One execution of a run, being recorded: its steps go to a log, its events to an outlet.
+
+Events that a core emits come again on a replay, with the same keys, so they may wait: they are
+written in one piece before the next step begins, or with the end of the run. Events that a leaf
+reports do not come again, so they are written before the step's outcome is.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+
+from .._kernel.recorder import Entry
+from ..errors import ReplayMismatch
+from ..events import Event
+from .base import Log
+from .boxes import boxed, unboxed
+
+__all__ = ["TAKEN_BACK", "UNFINISHED", "Recording"]
+
+#: Kind of the entry that takes an earlier one at the same position back.
+TAKEN_BACK = "taken-back"
+
+#: Why a chat may stop without having come to its end: it goes on when it is run again.
+UNFINISHED = frozenset({"budget", "cancelled", "error", "timeout"})
+
+#: Events of an execution that stops before the end. The next one gets past that place, so their
+#: keys must not be those of what happens there.
+_OF_THE_EXECUTION = frozenset(
+    {"budget.spent", "error", "run.finished", "run.paused", "run.resumed", "run.started"}
+)
+
+
+class Recording:
+    """The recorder and the sink of one execution; branches of the run share it.
+
+    Attributes:
+        attempt: Number of the execution, from 1.
+        is_over: The run has ended before: it is only told again.
+    """
+
+    def __init__(
+        self,
+        *,
+        entries: Iterable[Entry] = (),
+        log: Log | None = None,
+        outlet: Callable[[list[Event]], None] | None = None,
+        attempt: int = 1,
+        is_over: bool = False,
+    ):
+        """A recording that goes on after `entries`.
+
+        Args:
+            entries: What earlier executions logged, oldest first.
+            log: Where new steps go; None where the run is over.
+            outlet: Takes stored events, in order, several at a time.
+            attempt: Number of this execution.
+            is_over: No step may be taken any more.
+        """
+        self.attempt = attempt
+        self.is_over = is_over
+        self._entries: dict[str, Entry] = {}
+        for entry in entries:
+            if entry.kind == TAKEN_BACK:
+                self._entries.pop(entry.position, None)
+            else:
+                self._entries[entry.position] = entry
+        self._log = log
+        self._outlet = outlet
+        self._waiting: list[Event] = []
+        self._raised: list[tuple[Exception, str]] = []
+        self._lock = threading.RLock()
+
+    @property
+    def n_known(self) -> int:
+        """How many steps earlier executions took."""
+        return len(self._entries)
+
+    # -- as a recorder
+
+    def digest(self, request: Any) -> str:
+        """32 hex digits that differ where the request does, as far as JSON can tell."""
+        text = json.dumps(request, sort_keys=True, default=lambda value: type(value).__name__)
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    def known(self, position: str) -> Entry | None:
+        """What an earlier execution kept of the step at `position`."""
+        return self._entries.get(position)
+
+    def begin(self, position: str, kind: str) -> None:
+        """Make room for a step: what was told so far is written."""
+        if self.is_over:
+            raise ReplayMismatch(
+                f"the run has ended, and this program wants to take a further {kind!r} step "
+                f"({position}). Run it with the agents and the code it began with, or under "
+                "another id."
+            )
+        self.flush()
+
+    def keep(self, entry: Entry) -> None:
+        """Log a step."""
+        if self._log is None:
+            return
+        self.flush()
+        with self._lock:
+            self._log.append(entry)
+
+    def box(self, error: Exception, position: str) -> dict[str, Any]:
+        """An error as JSON, remembered in case it ends the execution."""
+        self._raised.append((error, position))
+        return boxed(error)
+
+    def unbox(self, boxed: dict[str, Any], position: str) -> Exception:
+        """The error again."""
+        error = unboxed(boxed)
+        self._raised.append((error, position))
+        return error
+
+    # -- as a sink
+
+    def __call__(self, event: Event) -> None:
+        """Take an event; transient ones pass."""
+        if event.key is None or self._outlet is None or self.is_over:
+            return
+        ends = event.type == "chat.finished" and event.data.get("stop_reason") in UNFINISHED
+        if ends or event.type in _OF_THE_EXECUTION:
+            event = replace(event, key=f"{event.key}~{self.attempt}")
+        with self._lock:
+            self._waiting.append(event)
+
+    def flush(self) -> None:
+        """Write the events that wait."""
+        with self._lock:
+            if self._waiting and self._outlet is not None:
+                self._outlet(self._waiting)
+                self._waiting = []
+
+    # -- ending
+
+    def take_back(self, error: BaseException) -> None:
+        """Have the next execution take the steps again that raised what ends this one."""
+        chain: list[BaseException] = []
+        at: BaseException | None = error
+        while at is not None and at not in chain:
+            chain.append(at)
+            at = at.__cause__ or at.__context__
+        for raised, position in self._raised:
+            if any(raised is one for one in chain):
+                self.keep(Entry(position=position, kind=TAKEN_BACK))
