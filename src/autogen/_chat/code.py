@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from .. import coding
 from .._kernel.ops import Call
 from .._kernel.record import step
+from .._kernel.run import current_run
 from ..coding.config import check_last_n_messages, check_work_dir
+from ..limits.running import CodeCharge
+from ..limits.spending import budgets_here
 from .state import current_chat
 from .steps import CODE, TUPLE, outcome
 from .wiring import event, is_watched

@@ -7,6 +7,7 @@ from typing import Any
 from .._kernel.ops import Call
 from .._kernel.record import step
 from ..human.stream import IOStream
+from ..limits.spending import waiting_for_people
 from .state import current_chat
 from .steps import outcome
 from .termination import is_termination
@@ -81,7 +82,8 @@ def _prompt(agent: Any, sender: Any, mode: str, ends: bool) -> str:
 
 async def _ask(agent: Any, sender: Any, prompt: str) -> str:
     """One answer of a person, in whatever way this agent asks."""
-    answer: str = await outcome("human", agent, "get_human_input", prompt)
+    with waiting_for_people():
+        answer: str = await outcome("human", agent, "get_human_input", prompt)
     chat = current_chat()
     if chat is not None:
         chat.heard(answer)

@@ -8,6 +8,7 @@ from typing import Any
 from .._kernel.ops import Call
 from .._kernel.record import recorded
 from ..errors import InvalidCarryOverType, UsageError
+from ..limits.spending import waiting_for_people
 from .state import current_chat
 from .steps import outcome
 
@@ -35,7 +36,8 @@ async def opening_message(
 async def generate_init_message(agent: Any, message: Any, context: Mapping[str, Any]) -> Any:
     """`message` with the carryover; None asks a person."""
     if message is None:
-        message = await outcome("human", agent, "get_human_input", ">")
+        with waiting_for_people():
+            message = await outcome("human", agent, "get_human_input", ">")
         chat = current_chat()
         if chat is not None:
             chat.heard(message)

@@ -11,6 +11,7 @@ from .._kernel.ops import Call
 from .._kernel.record import Codec, random_index, recorded, step
 from ..errors import NoEligibleSpeaker, UndefinedNextAgent, UsageError
 from ..human.stream import IOStream
+from ..limits.spending import waiting_for_people
 from ..messages import content_str, expand_tool_responses
 from .model import completed_text
 
@@ -75,7 +76,8 @@ def by_name(group: Any) -> Codec[Any]:
 
 
 async def _picked(group: Any, candidates: Sequence[Any]) -> Any:
-    return await Call(picked_by_hand, None, (group, candidates))
+    with waiting_for_people():
+        return await Call(picked_by_hand, None, (group, candidates))
 
 
 def _member(group: Any, chosen: Any) -> Any:

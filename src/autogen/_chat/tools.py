@@ -8,7 +8,9 @@ from typing import Any
 from .._kernel.faces import point
 from .._kernel.ops import Call, Core, Gather, Place
 from .._kernel.record import step
-from ..errors import RunCancelled
+from ..errors import LimitError
+from ..limits.base import Amounts
+from ..limits.spending import Fixed, budgets_here, check_fits, spend
 from ..tools.arguments import BadArguments, WrongArguments, parsed_arguments
 from ..tools.schema import is_async
 from ..usage import Usage
@@ -44,6 +46,7 @@ async def generate_tool_calls_reply(
     calls = messages[-1].get("tool_calls") if messages else None
     if not calls:
         return False, None
+    check_fits(budgets_here(agent), _steps(len(calls)))
     cores = [_responded(agent, call) for call in calls]
     responses = [await cores[0]] if len(cores) == 1 else await Gather(cores)
     content = "\n\n".join(str(r["content"]) for r in responses)
@@ -113,13 +116,22 @@ async def _called(
     if watched:
         data = {"name": name, "id": call.get("id"), "arguments": arguments}
         await event("tool.called", data, agent=agent.name)
+    await spend(budgets_here(agent), _steps(1))
+    return await _outcome(function, arguments)
+
+
+def _steps(n: int) -> Fixed:
+    return Fixed(Amounts(steps=n), "a tool call" if n == 1 else f"{n} tool calls")
+
+
+async def _outcome(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[bool, str]:
     try:
         if is_async(function):
             content = await Call(None, function, (), arguments)
         else:
             place: Place = "thread" if getattr(function, "_parallel", False) else "caller"
             content = await Call(function, None, (), arguments, place)
-    except RunCancelled:
+    except LimitError:
         raise
     except Exception as error:  # noqa: BLE001 the model is told, whatever it was
         return False, f"Error: {_text_of(error)}"

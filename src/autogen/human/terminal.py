@@ -130,6 +130,8 @@ def _notice(data: Mapping[str, Any], say: _Say) -> None:
 
 
 _PRINTERS: dict[str, Callable[[Mapping[str, Any], _Say], None]] = {
+    "budget.spent": _notice,
+    "guard.tripped": _notice,
     "message.sent": _message_sent,
     "tool.called": _tool_called,
     "code.started": _code_started,

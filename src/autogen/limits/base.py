@@ -178,7 +178,7 @@ class Account(Protocol):
 
 
 def shortage_of(
-    wanted: Amounts, ceiling: Ceiling, spent: Amounts, held: Amounts, *, kept_back: float
+    wanted: Amounts, ceiling: Ceiling, spent: Amounts, held: Amounts, *, kept_back: float = 0.0
 ) -> Shortage | None:
     """The first limit that `wanted` does not fit under; None where it fits.
 

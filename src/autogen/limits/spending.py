@@ -16,7 +16,16 @@ from typing import Any, NamedTuple, Protocol
 
 from .._kernel.ops import Call
 from ..errors import BudgetExceeded
-from .base import NOTHING, Account, Amounts, Ceiling, Reservation, Shortage, Spent
+from .base import (
+    NOTHING,
+    Account,
+    Amounts,
+    Ceiling,
+    Reservation,
+    Shortage,
+    Spent,
+    shortage_of,
+)
 from .budget import Budget
 
 __all__ = [
@@ -25,6 +34,8 @@ __all__ = [
     "Fixed",
     "at_work",
     "budgets_here",
+    "check_fits",
+    "spend",
     "keeping_back",
     "under",
     "waiting_for_people",
@@ -155,6 +166,30 @@ class Fixed:
     def within(self, room: Ceiling) -> Amounts | None:
         """Nothing: it takes all or none."""
         return None
+
+
+def check_fits(budgets: Sequence[Budget], claim: Claim) -> None:
+    """Raise before the first of several calls if they can't all be made.
+
+    Raises:
+        BudgetExceeded: They would not fit even if everything set aside came back.
+    """
+    for budget in budgets:
+        account = budget.account
+        short = shortage_of(claim.most, account.ceiling, account.spent, NOTHING)
+        if short is not None:
+            raise _does_not_fit(budget, claim, short)
+
+
+async def spend(budgets: Sequence[Budget], claim: Claim) -> None:
+    """Book what `claim` takes: for calls that cost the same however they end.
+
+    Raises:
+        BudgetExceeded: It does not fit.
+    """
+    if budgets:
+        async with Charge(budgets, claim):
+            pass
 
 
 class Charge:
