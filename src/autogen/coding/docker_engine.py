@@ -164,7 +164,13 @@ def pull(client: DockerClient, name: str, token: CancelToken) -> str | None:
     return unless_cancelled(work, token)
 
 
-def build_image(client: DockerClient, dockerfile: bytes, token: CancelToken) -> Image:
+def build_image(
+    client: DockerClient,
+    dockerfile: bytes,
+    token: CancelToken,
+    *,
+    what: str = "The Dockerfile in the work_dir",
+) -> Image:
     """The image that a Dockerfile describes, built once for each text; it can copy no files.
 
     Raises:
@@ -193,7 +199,7 @@ def build_image(client: DockerClient, dockerfile: bytes, token: CancelToken) -> 
         return None
 
     if reason := unless_cancelled(work, token):
-        raise ExecutionError(f"The Dockerfile in the work_dir could not be built: {reason}")
+        raise ExecutionError(f"{what} could not be built: {reason}")
     with troubles("find the image that it built"):
         return client.images.get(tag)
 

@@ -12,10 +12,11 @@ EXECUTORS: dict[str, tuple[str, str]] = {
     "commandline-docker": (".docker", "DockerCommandLineCodeExecutor"),
     "commandline-local": (".local", "LocalCommandLineCodeExecutor"),
     "commandline-sandbox": (".sandbox", "SandboxCommandLineCodeExecutor"),
+    "ipython-embedded": (".jupyter", "EmbeddedIPythonCodeExecutor"),
 }
 
 #: Names that AutoGen 0.2 or this package's plans know, with nothing behind them yet.
-NOT_YET = ("commandline-pod", "ipython-embedded")
+NOT_YET = ("commandline-pod",)
 
 
 def executor_class(name: str) -> type[Any]:
