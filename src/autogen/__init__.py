@@ -59,6 +59,8 @@ if TYPE_CHECKING:
         UndefinedNextAgent,
     )
     from .events import Event
+    from .limits.budget import Budget
+    from .limits.loops import LoopGuard
     from .models.base import ModelClient
     from .oai.client import OpenAIWrapper
     from .oai.completion import ChatCompletion, Completion
@@ -69,6 +71,7 @@ __all__ = [
     "Artifact",
     "AssistantAgent",
     "AutogenError",
+    "Budget",
     "Cache",
     "CancelToken",
     "ChatCompletion",
@@ -82,6 +85,7 @@ __all__ = [
     "GroupChatManager",
     "InvalidCarryOverType",
     "LLMAgent",
+    "LoopGuard",
     "ModelClient",
     "NoEligibleSpeaker",
     "OpenAIWrapper",
@@ -112,6 +116,7 @@ __getattr__, __dir__ = lazy_names(
         "Artifact": ".artifacts",
         "AssistantAgent": ".agentchat.assistant_agent",
         "AutogenError": ".errors",
+        "Budget": ".limits.budget",
         "Cache": ".cache.cache",
         "CancelToken": "._kernel.cancel",
         "ChatCompletion": ".oai.completion",
@@ -125,6 +130,7 @@ __getattr__, __dir__ = lazy_names(
         "GroupChatManager": ".agentchat.groupchat",
         "InvalidCarryOverType": ".errors",
         "LLMAgent": ".agentchat.agent",
+        "LoopGuard": ".limits.loops",
         "ModelClient": ".models.base",
         "NoEligibleSpeaker": ".errors",
         "OpenAIWrapper": ".oai.client",
