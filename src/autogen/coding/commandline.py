@@ -21,7 +21,7 @@ from . import workspace
 from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
 from .config import check_timeout, check_work_dir
 from .extract import MarkdownCodeExtractor
-from .func_with_reqs import AnyFunction, FunctionsModule
+from .func_with_reqs import MODULE_HEADER, AnyFunction, FunctionsModule
 from .languages import (
     DEFAULT_EXECUTION_POLICY,
     canonical_language,
@@ -171,7 +171,8 @@ class CommandLineExecutor:
         except ValueError as error:
             return Ran(1, str(error))
         except OSError as error:
-            return Ran(1, f"The code could not be saved as {name!r}: {error.strerror}")
+            where = f"{name!r} in {str(self._work_dir)!r}"
+            return Ran(1, f"The code could not be saved as {where}: {error.strerror}")
         saved.append(path)
         if not self.execution_policies[language]:
             return Ran(0, f"Code saved to {path!s}\n")
@@ -186,11 +187,22 @@ class CommandLineExecutor:
         file_name = f"{module.name}.py"
         if not module.functions or (self._has_functions and (self._work_dir / file_name).is_file()):
             return
-        check = f"tmp_code_{secrets.token_hex(16)}.py"
-        path: Path | None = None
+        begins = workspace.head(self._work_dir, file_name, len(MODULE_HEADER))
+        if begins not in (None, MODULE_HEADER.encode()):
+            raise UsageError(
+                f"{file_name!r} in {str(self._work_dir)!r} is not replaced by the functions, since "
+                "somebody else wrote it; move it away, or say functions_module='another_name'."
+            )
         try:
             workspace.write(self._work_dir, file_name, module.text)
+            check = f"tmp_code_{secrets.token_hex(16)}.py"
             path = workspace.write(self._work_dir, check, module.check)
+        except OSError as error:
+            raise UsageError(
+                f"Functions failed to load: {file_name!r} could not be saved in "
+                f"{str(self._work_dir)!r}: {error.strerror}."
+            ) from error
+        try:
             if module.packages:
                 self._install(module.packages, token)
             ran = self._run_file(path, "python", token)
@@ -198,14 +210,8 @@ class CommandLineExecutor:
             if token.cancelled:
                 raise RunCancelled() from None
             raise UsageError(f"Pip install failed. {error}") from error
-        except OSError as error:
-            raise UsageError(
-                f"Functions failed to load: {file_name!r} could not be saved in "
-                f"{str(self._work_dir)!r}: {error.strerror}."
-            ) from error
         finally:
-            if path is not None:
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         if token.cancelled:
             raise RunCancelled()
         if ran.exit_code != 0:

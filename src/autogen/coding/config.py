@@ -82,9 +82,8 @@ def _check_keys(config: Mapping[str, Any], known: Collection[str]) -> None:
 def _check_values(config: Mapping[str, Any]) -> None:
     if config.get("timeout") is not None:
         check_timeout(config["timeout"])
-    work_dir = config.get("work_dir")
-    if work_dir is not None and not isinstance(work_dir, str | os.PathLike):
-        raise UsageTypeError(f"work_dir is {work_dir!r}; it must be the path of a folder, or None.")
+    if config.get("work_dir") is not None:
+        _check_is_path(config["work_dir"])
     use_docker = config.get("use_docker")
     if use_docker is not None and not _is_docker_wish(use_docker):
         raise UsageTypeError(
@@ -135,6 +134,7 @@ def check_work_dir(work_dir: str | os.PathLike[str], *, parents: bool = False) -
     Raises:
         UsageError: It cannot be made or written to, or is something else than a folder.
     """
+    _check_is_path(work_dir)
     path = Path(work_dir)
     folder = path
     while not _is_there(path, folder):
@@ -146,6 +146,11 @@ def check_work_dir(work_dir: str | os.PathLike[str], *, parents: bool = False) -
     if not os.access(folder, os.W_OK | os.X_OK):
         what = "cannot be written to" if folder is path else "cannot be created"
         raise unusable(path, f"{what}: no permission to write to {str(folder)!r}")
+
+
+def _check_is_path(work_dir: Any) -> None:
+    if not isinstance(work_dir, str | os.PathLike):
+        raise UsageTypeError(f"work_dir is {work_dir!r}; it must be the path of a folder.")
 
 
 def _is_there(work_dir: Path, folder: Path) -> bool:

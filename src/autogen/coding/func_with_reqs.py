@@ -31,6 +31,9 @@ __all__ = [
     "with_requirements",
 ]
 
+#: The first line of the module that an executor writes, by which it knows its own again.
+MODULE_HEADER = "# Written by autogen from functions=[...] of an executor, and written anew.\n"
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -209,7 +212,7 @@ class FunctionsModule:
             known_as = function_name(function)
             if by_name.setdefault(known_as, function) is not function:
                 raise UsageError(f"functions has two functions called {known_as!r}; rename one.")
-        self.text = _build_python_functions_file(list(by_name.values()))
+        self.text = MODULE_HEADER + _build_python_functions_file(list(by_name.values()))
         self.packages = tuple(required_packages(self.functions))
         #: A program that imports each of them, as blocks will.
         self.check = f"from {name} import {', '.join(by_name)}\n"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from ..artifacts import Artifact
 from .config import check_work_dir, unusable
 
-__all__ = ["Snapshot", "prepare", "safe_name", "write"]
+__all__ = ["Snapshot", "head", "prepare", "safe_name", "write"]
 
 #: More new files than this in one go are dependencies or caches, not results.
 MOST_ARTIFACTS = 200
@@ -29,6 +29,8 @@ MOST_ARTIFACT_BYTES = 64 << 20
 MOST_TOTAL_BYTES = 256 << 20
 MOST_LOOKED_AT = 20_000
 MOST_SECONDS = 2.0
+#: How far the times of files may lag behind the clock. Source: Linux stamps files at its tick.
+CLOCK_STEP_NS = 20_000_000
 
 OUTSIDE = "Filename is not in the workspace"
 
@@ -46,8 +48,8 @@ def prepare(work_dir: str | os.PathLike[str]) -> Path:
     Raises:
         UsageError: It cannot be created or written to, or is something else than a folder.
     """
+    check_work_dir(work_dir)
     path = Path(work_dir)
-    check_work_dir(path)
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:
@@ -117,6 +119,18 @@ def write(work_dir: Path, name: str, text: str) -> Path:
     return path
 
 
+def head(work_dir: Path, name: str, size_bytes: int) -> bytes | None:
+    """How the regular file `name` in the work_dir begins; None where there is none."""
+    try:
+        file = os.open(work_dir / name, os.O_RDONLY | NO_FOLLOW | NO_BLOCK)
+    except OSError:
+        return None
+    try:
+        return os.read(file, size_bytes) if stat.S_ISREG(os.fstat(file).st_mode) else None
+    finally:
+        os.close(file)
+
+
 def _replace(folder: int, name: str, data: bytes) -> None:
     """Put a new file in the place of `name`, whatever lies there; the old one may be linked."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
@@ -157,7 +171,8 @@ class Snapshot:
 
     def __init__(self, work_dir: Path):
         self._root = work_dir.resolve()
-        self._before = self._look()
+        self._began_ns = time.time_ns()
+        self._before, self._is_whole = self._look()
 
     def artifacts(self, *, leave_out: frozenset[Path] = frozenset()) -> tuple[Artifact, ...]:
         """New and changed regular files, by name, except those in `leave_out`.
@@ -166,8 +181,11 @@ class Snapshot:
         """
         found = []
         total_bytes = 0
-        for name, seen in sorted(self._look().items()):
+        after, _ = self._look()
+        for name, seen in sorted(after.items()):
             if self._before.get(name) == seen:
+                continue
+            if not self._is_whole and seen.changed_ns < self._began_ns - CLOCK_STEP_NS:
                 continue
             path = self._root / name
             if path in leave_out:
@@ -182,8 +200,8 @@ class Snapshot:
                 break
         return tuple(found)
 
-    def _look(self) -> dict[str, _Seen]:
-        """Every regular file below the work_dir, without following links."""
+    def _look(self) -> tuple[dict[str, _Seen], bool]:
+        """The regular files below the work_dir, without following links; whether these are all."""
         seen: dict[str, _Seen] = {}
         deadline_s = time.monotonic() + MOST_SECONDS
         waiting = [""]
@@ -195,11 +213,11 @@ class Snapshot:
                     for entry in entries:
                         looked_at += 1
                         if looked_at > MOST_LOOKED_AT or time.monotonic() > deadline_s:
-                            return seen
+                            return seen, False
                         self._note(entry, folder, seen, waiting)
             except OSError:
                 continue
-        return seen
+        return seen, True
 
     def _note(
         self, entry: os.DirEntry[str], folder: str, seen: dict[str, _Seen], waiting: list[str]
