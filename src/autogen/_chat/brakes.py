@@ -25,9 +25,10 @@ class Brakes:
         watch: What it knows of this chat; None where it stays out of it.
         n_calls: Model calls made inside, where they are counted.
         most_calls: When that many were made, the chat ends; None for no limit.
+        counting: Those of this chat and of the chats around it that count model calls.
     """
 
-    __slots__ = ("guard", "most_calls", "n_calls", "watch")
+    __slots__ = ("counting", "guard", "most_calls", "n_calls", "watch")
 
     def __init__(
         self,
@@ -35,18 +36,25 @@ class Brakes:
         *,
         is_limited: bool = True,
         is_paid: bool = True,
+        around: Brakes | None = None,
     ):
         """Brakes for a new chat.
 
         Args:
             guard: Looks for circles; None for nobody.
             is_limited: The caller limited the length of this chat.
-            is_paid: A budget or a time limit holds, or a chat around this one is limited.
+            is_paid: A budget or a time limit holds.
+            around: Those of the chat around this one.
         """
         self.guard = guard
         self.watch: Watch | None = None if guard is None or is_limited else guard.watch()
         self.n_calls = 0
-        self.most_calls = None if is_limited or is_paid else MOST_CALLS
+        is_inside_limited = around is not None and around.most_calls is None
+        is_endless = not (is_limited or is_paid or is_inside_limited)
+        self.most_calls: int | None = MOST_CALLS if is_endless else None
+        self.counting: tuple[Brakes, ...] = () if around is None else around.counting
+        if is_endless:
+            self.counting = (*self.counting, self)
 
     def count_call(self) -> None:
         """Count a model call that is about to be made.

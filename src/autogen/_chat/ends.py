@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import BudgetExceeded
-from .state import Chat, current_chat
+from .state import Chat
 from .wiring import event, is_watched
 
-__all__ = ["count_call", "goes_round", "tell_of_budget"]
+__all__ = ["goes_round", "tell_of_budget"]
 
 
 async def goes_round(chat: Chat, message: Mapping[str, Any]) -> bool:
@@ -29,18 +29,6 @@ async def goes_round(chat: Chat, message: Mapping[str, Any]) -> bool:
         }
         await event("guard.tripped", data)
     return True
-
-
-def count_call() -> None:
-    """Count a model call that is about to be made, here and in every chat around.
-
-    Raises:
-        BudgetExceeded: A chat without any limit has made as many as such a chat may.
-    """
-    chat = current_chat()
-    while chat is not None:
-        chat.brakes.count_call()
-        chat = chat.parent
 
 
 async def tell_of_budget(error: BudgetExceeded | None) -> None:

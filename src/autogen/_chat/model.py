@@ -12,7 +12,6 @@ from .._kernel.record import step
 from ..errors import UsageTypeError
 from ..messages import expand_tool_responses
 from ..usage import Usage
-from .ends import count_call
 from .state import current_chat
 from .steps import ANSWER, Answer, request_parts
 from .wiring import event, is_watched
@@ -58,7 +57,10 @@ async def completed_text(
 
     With `choices`, a model that is known to take a schema is held to naming one of them.
     """
-    count_call()
+    chat = current_chat()
+    if chat is not None:
+        for brakes in chat.brakes.counting:
+            brakes.count_call()
     request = {"messages": messages, "context": context, "cache": cache, "agent": agent}
     if choices is not None and is_face(client.create):
         request["choices"] = choices
@@ -68,7 +70,6 @@ async def completed_text(
         codec=ANSWER,
         request=lambda: request_parts(messages, choices),
     )
-    chat = current_chat()
     if chat is not None:
         for usage in answer.usages:
             chat.account(usage)

@@ -232,7 +232,6 @@ def _brakes(chat: Chat, wanted: RunOptions | None, *, is_limited: bool) -> Brake
     return Brakes(
         guard,
         is_limited=is_limited or has_reply_limit((chat.initiator, chat.recipient)),
-        is_paid=bool(budgets_here())
-        or (wanted is not None and wanted.timeout_s is not None)
-        or (chat.parent is not None and chat.parent.brakes.most_calls is None),
+        is_paid=bool(budgets_here()) or (wanted is not None and wanted.timeout_s is not None),
+        around=None if chat.parent is None else chat.parent.brakes,
     )

@@ -142,7 +142,10 @@ class Router:
         if cache is None and "cache_seed" in own:
             cache = await Call(self._open_cache, None, (own["cache_seed"],))
         agent = own.get("agent")
-        if cache is None:
+        if cache is None and not budgets_here(agent):
+            response = await self._ask(entry, params, None)
+            answered = Answered(response, *used(entry, response))
+        elif cache is None:
             answered = await self._fresh(entry, params, agent)
         else:
             answered = await self._cached(cache, entry, params, agent)
