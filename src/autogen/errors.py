@@ -134,12 +134,12 @@ class ProviderError(AutogenError):
         retry_after_s: Seconds the service asked us to wait, if it said so.
         code: The provider's own error code, if it gave one.
         shown: Whether a part of the answer was shown before it failed; such a call is not repeated.
-        unsent: Whether the request surely never reached the service.
+        unbilled: Whether the call surely cost nothing: it never arrived, or was refused at once.
     """
 
     retryable: bool = False
     shown: bool = False
-    unsent: bool = False
+    unbilled: bool = False
 
     def __init__(
         self,

@@ -48,6 +48,8 @@ _MAX_PLAIN_BODY_BYTES = 2**20
 #: A host that does not even accept a connection says so sooner than a model that thinks.
 _CONNECT_TIMEOUT_S = 30.0
 _KEEPALIVE_S = 30.0
+#: Statuses of refusals before any work was done; 408, 409 and 499 may come after some.
+_UNBILLED = frozenset(range(400, 500)) - {408, 409, 499}
 #: How long the end of a stream may follow its [DONE] before the connection is given up.
 _TAIL_S = 0.1
 _DNS_CACHE_S = 60
@@ -95,7 +97,9 @@ class HttpTransport:
                 ),
             ) as response:
                 if not 200 <= response.status < 300:
-                    raise await _refused(response, endpoint)
+                    refused = await _refused(response, endpoint)
+                    refused.unbilled = response.status in _UNBILLED
+                    raise refused
                 if request.stream:
                     return await _streamed(response, endpoint, progress)
                 return dialect.parse(await _body(response, endpoint), endpoint)
@@ -108,7 +112,7 @@ class HttpTransport:
                 raise
             if isinstance(told, ProviderError):
                 told.shown = progress.shown
-                told.unsent = _is_unsent(error)
+                told.unbilled = _is_unsent(error)
             raise told from error
 
 

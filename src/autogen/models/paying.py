@@ -21,8 +21,6 @@ from .worst_case import ModelClaim, Seen, claim_of, limited
 
 __all__ = ["Payment"]
 
-#: Statuses of 4xx after which the service may have worked on the request.
-_MAYBE_BILLED = (408, 409, 499)
 _STEP = Amounts(steps=1)
 
 
@@ -120,18 +118,6 @@ def _nano(cost_usd: float) -> int:
 def _is_free(error: Exception, entry: Entry) -> bool:
     """Whether a call that failed so surely was not billed."""
     if isinstance(error, ProviderError):
-        if error.unsent or isinstance(error, AuthenticationError):
-            return True
-        status: int | None = error.status
-        shown = error.shown
-    else:
-        if entry.client is None and isinstance(error, UsageError):
-            # Our own transport refuses what it cannot send.
-            return True
-        status, shown = getattr(error, "status_code", None), False
-    return (
-        isinstance(status, int)
-        and 400 <= status < 500
-        and status not in _MAYBE_BILLED
-        and not shown
-    )
+        return error.unbilled or (isinstance(error, AuthenticationError) and error.status is None)
+    # Our own transport refuses what it cannot send; what a client of the user's does nobody knows.
+    return entry.client is None and isinstance(error, UsageError)
