@@ -60,6 +60,13 @@ def local(tmp_path: Path) -> Callable[..., LocalCommandLineCodeExecutor]:
     return make
 
 
+@pytest.fixture(params=["local", pytest.param("sandbox", marks=pytest.mark.wall)])
+def either(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Makes local executors and, in a second round, sandboxes, for what both do alike."""
+    made: Callable[..., Any] = request.getfixturevalue(request.param)
+    return made
+
+
 @pytest.fixture
 def run() -> Callable[..., Any]:
     """Runs one block: `run(executor, code, language="python")`."""

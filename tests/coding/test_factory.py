@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from tests.compat.requirements import requirement
 
 import autogen
 from autogen.coding import (
@@ -33,6 +34,7 @@ def no_wall(monkeypatch):
     monkeypatch.setattr(legacy, "_warned", legacy.threading.Event())
 
 
+@requirement("code:config:by-name")
 def test_executor_is_made_by_name(tmp_path):
     config = {"executor": "commandline-local", "commandline-local": {"work_dir": tmp_path}}
     assert isinstance(CodeExecutorFactory.create(config), LocalCommandLineCodeExecutor)
@@ -40,6 +42,7 @@ def test_executor_is_made_by_name(tmp_path):
     assert isinstance(CodeExecutorFactory.create(config), SandboxCommandLineCodeExecutor)
 
 
+@requirement("code:config:protocol")
 def test_instance_is_taken_by_what_it_can_do():
     class Mine:
         code_extractor = None
@@ -54,6 +57,7 @@ def test_instance_is_taken_by_what_it_can_do():
     assert CodeExecutorFactory.create({"executor": mine}) is mine
 
 
+@requirement("code:config:unknown-executor")
 def test_unknown_executor_is_named():
     with pytest.raises(ValueError, match=r"^Unknown code executor nonsense$"):
         CodeExecutorFactory.create({"executor": "nonsense"})
@@ -61,12 +65,13 @@ def test_unknown_executor_is_named():
         CodeExecutorFactory.create({})
 
 
-@pytest.mark.parametrize("name", ["commandline-pod", "ipython-embedded"])
+@pytest.mark.parametrize("name", ["commandline-pod"])
 def test_executor_that_is_not_built_says_so(name):
     with pytest.raises(UsageError, match="not built into this version yet"):
         CodeExecutorFactory.create({"executor": name})
 
 
+@requirement("code:config:lazy", "code:config:defaults")
 def test_legacy_executor_probes_nothing_and_makes_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     executor = legacy_executor({})
@@ -75,6 +80,7 @@ def test_legacy_executor_probes_nothing_and_makes_no_folder(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+@requirement("code:wall:unset", "code:wall:false", "code:config:keys", "code:config:wall-keys")
 @pytest.mark.wall
 @pytest.mark.parametrize("use_docker", [None, False])
 def test_legacy_executor_takes_the_sandbox(sandbox, run, tmp_path, use_docker):
@@ -86,6 +92,21 @@ def test_legacy_executor_takes_the_sandbox(sandbox, run, tmp_path, use_docker):
     assert (result.exit_code, result.output) == (0, "True b\n")
 
 
+@requirement("code:wall:one")
+@pytest.mark.wall
+def test_blocks_share_one_wall_and_the_configuration_stays(sandbox, run, tmp_path):
+    sandbox()
+    config = {"work_dir": tmp_path / "coding", "use_docker": False}
+    executor = legacy_executor(config)
+    code = "import os; print(os.path.exists('/tmp/mark')); open('/tmp/mark', 'w').close()"
+    assert [run(executor, code).output for _ in range(2)] == ["False\n", "True\n"]
+    executor.restart()
+    assert run(executor, code).output == "False\n"
+    executor.stop()
+    assert config == {"work_dir": tmp_path / "coding", "use_docker": False}
+
+
+@requirement("code:wall:unset")
 def test_without_a_wall_code_is_refused_with_the_ways_out(no_wall, run, tmp_path):
     executor = legacy_executor({"work_dir": tmp_path / "coding"})
     for _ in range(2):
@@ -93,6 +114,7 @@ def test_without_a_wall_code_is_refused_with_the_ways_out(no_wall, run, tmp_path
             run(executor, "print(1)")
 
 
+@requirement("code:wall:false")
 def test_use_docker_false_runs_on_the_host_with_one_warning(no_wall, run, tmp_path):
     executor = legacy_executor({"work_dir": tmp_path / "coding", "use_docker": False})
     with pytest.warns(UserWarning, match="No sandbox stands"):
@@ -103,6 +125,7 @@ def test_use_docker_false_runs_on_the_host_with_one_warning(no_wall, run, tmp_pa
         assert run(again, "print(2)").output == "2\n"
 
 
+@requirement("code:wall:required")
 @pytest.mark.parametrize("how", ["key", "variable"])
 def test_required_wall_refuses_the_host(no_wall, run, tmp_path, monkeypatch, how):
     config = {"work_dir": tmp_path / "coding", "use_docker": False}
@@ -114,6 +137,7 @@ def test_required_wall_refuses_the_host(no_wall, run, tmp_path, monkeypatch, how
         run(legacy_executor(config), "print(1)")
 
 
+@requirement("code:wall:true")
 @pytest.mark.parametrize("use_docker", [True, "python:3-slim", ["a", "b"]])
 def test_without_an_engine_docker_is_refused_with_three_ways_out(
     run, tmp_path, monkeypatch, use_docker
@@ -124,6 +148,7 @@ def test_without_an_engine_docker_is_refused_with_three_ways_out(
         run(executor, "print(1)")
 
 
+@requirement("code:wall:variable")
 @pytest.mark.parametrize(
     "value, meant",
     [("1", True), ("True", True), ("f", False), ("no", False), ("none", None), ("", None)],
@@ -134,6 +159,7 @@ def test_variable_speaks_where_use_docker_is_silent(monkeypatch, value, meant):
     assert docker_wish("image") == "image"
 
 
+@requirement("code:wall:variable")
 def test_variable_with_nonsense_is_refused(monkeypatch):
     monkeypatch.setenv("AUTOGEN_USE_DOCKER", "perhaps")
     with pytest.raises(ValueError, match="perhaps"):

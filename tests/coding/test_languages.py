@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.coding.languages import (
     canonical_language,
@@ -14,6 +15,7 @@ from autogen.coding.languages import (
 )
 
 
+@requirement("exec:file:named")
 @pytest.mark.parametrize(
     "first_line, name",
     [
@@ -32,6 +34,7 @@ def test_first_line_names_the_file(first_line, name):
     assert file_name_of(f"{first_line}\nprint(1)", "python") == (name, True)
 
 
+@requirement("exec:file:comment")
 @pytest.mark.parametrize(
     "first_line",
     [
@@ -54,6 +57,7 @@ def test_comment_that_is_no_name_names_no_file(first_line):
     assert name.endswith(".py")
 
 
+@requirement("exec:file")
 def test_unnamed_code_is_named_by_its_content():
     assert file_name_of("print(1)", "python") == file_name_of("print(1)", "python")
     assert file_name_of("print(1)", "python") != file_name_of("print(2)", "python")
@@ -61,6 +65,7 @@ def test_unnamed_code_is_named_by_its_content():
     assert file_name_of("\ud800", "python")[0].endswith(".py")
 
 
+@requirement("exec:languages")
 @pytest.mark.parametrize(
     "given, meant",
     [("Python", "python"), ("py", "python"), ("BASH", "bash"), ("js", "javascript"), ("x", "x")],
@@ -69,6 +74,7 @@ def test_language_is_known_in_any_case_and_by_other_names(given, meant):
     assert canonical_language(given) == meant
 
 
+@requirement("exec:policies")
 def test_policies_are_merged_over_the_default():
     merged = merged_policies({"javascript": True, "python": False})
     assert merged["javascript"] and not merged["python"] and merged["sh"]
@@ -81,6 +87,7 @@ def test_each_executed_language_but_python_has_a_program():
     assert command_for("css") is None
 
 
+@requirement("exec:pip")
 def test_pip_is_silenced_at_the_start_of_a_line_only():
     assert silence_pip("pip install x\necho pip install y", "sh") == (
         "pip install -qqq x\necho pip install y"
@@ -93,6 +100,7 @@ def test_pip_is_silenced_at_the_start_of_a_line_only():
     assert silence_pip("pip install x", "html") == "pip install x"
 
 
+@requirement("exec:sanitize:static")
 @pytest.mark.parametrize(
     "code", ["rm -rf /", "mv a /dev/null", "dd if=x", "echo x > /dev/sda1", ":(){ :|:& };:"]
 )

@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen._kernel.cancel import CancelToken
 from autogen._kernel.run import Run, entered
@@ -18,10 +19,12 @@ from autogen.coding.environment import looks_secret, without_secrets
 from autogen.errors import RunCancelled
 
 
+@requirement("code:config:protocol")
 def test_it_is_an_executor(local):
     assert isinstance(local(), CodeExecutor)
 
 
+@requirement("exec:interpreter")
 def test_python_is_the_running_interpreter(local, run):
     result = run(local(), "import sys; print(sys.executable)")
     assert (result.exit_code, result.output) == (0, f"{sys.executable}\n")
@@ -30,6 +33,7 @@ def test_python_is_the_running_interpreter(local, run):
     )
 
 
+@requirement("exec:venv")
 def test_virtual_environment_may_be_chosen(local, run, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(sys.executable)
@@ -40,6 +44,7 @@ def test_virtual_environment_may_be_chosen(local, run, tmp_path):
     assert result.output.startswith(f"{tmp_path / 'bin'}:")
 
 
+@requirement("exec:streams")
 def test_streams_are_interleaved_in_time(local, run):
     code = (
         "import sys\nfor i in range(3):\n    print('out', i)\n    print('err', i, file=sys.stderr)"
@@ -47,6 +52,7 @@ def test_streams_are_interleaved_in_time(local, run):
     assert run(local(), code).output == "".join(f"out {i}\nerr {i}\n" for i in range(3))
 
 
+@requirement("exec:order")
 def test_failure_stops_the_rest(local):
     blocks = [
         CodeBlock(code=code, language="sh") for code in ("echo 1", "echo 2; exit 4", "echo 3")
@@ -55,6 +61,7 @@ def test_failure_stops_the_rest(local):
     assert (result.exit_code, result.output) == (4, "1\n2\n")
 
 
+@requirement("exec:environment")
 def test_keys_do_not_reach_the_code_unless_asked_for(local, run, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     code = "import os; print(os.environ.get('OPENAI_API_KEY'), os.environ.get('GIVEN'))"
@@ -63,6 +70,7 @@ def test_keys_do_not_reach_the_code_unless_asked_for(local, run, monkeypatch):
     assert run(local(inherit_env=True), code).output == "sk-secret None\n"
 
 
+@requirement("exec:environment")
 @pytest.mark.parametrize(
     "name, value, secret",
     [
@@ -91,6 +99,7 @@ def test_secrets_are_known_by_name_or_value(name, value, secret):
     assert (name in without_secrets({name: value})) is not secret
 
 
+@requirement("exec:timeout")
 def test_timeout_kills_the_whole_tree(local, run, tmp_path, eventually):
     code = "sleep 61 & setsid sleep 62 & echo $$; sleep 63"
     result = run(local(timeout=1), code, "bash")
@@ -140,6 +149,7 @@ def test_signal_is_named(local, run):
     assert (result.exit_code, result.output) == (137, "\nKilled by signal 9 (SIGKILL).\n")
 
 
+@requirement("exec:sanitize", "exec:sanitize:static")
 def test_destructive_command_is_a_result_not_an_error(local, run):
     result = run(local(), "rm -rf /", "sh")
     assert result.exit_code == 1
@@ -148,12 +158,14 @@ def test_destructive_command_is_a_result_not_an_error(local, run):
         LocalCommandLineCodeExecutor.sanitize_command("sh", "dd if=/dev/zero")
 
 
+@requirement("exec:languages:unknown")
 def test_unknown_language_and_missing_program_are_results(local, run):
     assert run(local(), "x", "cobol").output == "unknown language cobol"
     result = run(local(env={"PATH": "/nowhere"}), "exit", "pwsh")
     assert result.exit_code == 127
 
 
+@requirement("exec:restart")
 def test_restart_says_that_it_does_nothing(local):
     with pytest.warns(UserWarning, match=r"No action is taken\."):
         local().restart()
@@ -164,10 +176,13 @@ def test_live_output_and_cancellation(local, run, tmp_path):
     seen = []
 
     def sink(event):
-        seen.append(event)
+        seen.append(event.text)
         token.cancel()
 
-    state = Run(id="r", cancel=token, sinks=[sink], make_event=lambda r, t, data: data["text"])
+    def make_event(run, type, data):
+        return SimpleNamespace(text=data["text"], is_seen=True)
+
+    state = Run(id="r", cancel=token, sinks=[sink], make_event=make_event)
     started = time.monotonic()
     with entered(state), pytest.raises(RunCancelled):
         run(local(), "print('first', flush=True)\nimport time\ntime.sleep(60)")
@@ -196,6 +211,7 @@ def test_interrupt_from_the_keyboard_kills_the_block(local, run, tmp_path, event
     assert run(executor, "print('fine')").output == "fine\n"
 
 
+@requirement("exec:artifacts")
 def test_artifacts_come_back(local, run):
     result = run(local(), "open('a.csv', 'w').write('1')")
     assert [artifact.name for artifact in result.artifacts] == ["a.csv"]

@@ -7,6 +7,7 @@ import os
 import socket
 
 import pytest
+from tests.compat.requirements import requirement
 
 from autogen.coding import workspace
 from autogen.coding.workspace import Snapshot, prepare, write
@@ -70,11 +71,13 @@ def test_folder_in_the_place_of_the_file_is_an_error_without_leftovers(work):
     assert [path.name for path in work.iterdir()] == ["a.py"]
 
 
+@requirement("exec:work-dir")
 def test_work_dir_without_parent_is_a_usage_error(tmp_path):
     with pytest.raises(ValueError, match="its parent must exist"):
         prepare(tmp_path / "no" / "such")
 
 
+@requirement("exec:artifacts")
 def test_new_and_changed_files_are_artifacts(work):
     (work / "old.txt").write_text("old")
     (work / "changed.txt").write_text("old")
@@ -145,6 +148,29 @@ def test_artifacts_are_capped_in_number_and_size(work, monkeypatch):
     assert [artifact.name for artifact in before.artifacts()] == [
         f"{number:02}.txt" for number in range(1, 6)
     ]
+
+
+@pytest.mark.parametrize("limit", ["MOST_LOOKED_AT", "MOST_SECONDS"])
+def test_file_that_was_there_unseen_is_no_artifact(work, monkeypatch, limit):
+    for number in range(20):
+        (work / f"{number:02}.txt").write_text("x")
+        os.utime(work / f"{number:02}.txt", (1, 1))
+    monkeypatch.setattr(workspace.time, "time_ns", lambda: 2**62)
+    monkeypatch.setattr(workspace, limit, 0)
+    before = Snapshot(work)
+    monkeypatch.undo()
+    assert before.artifacts() == ()
+
+
+def test_head_of_a_file_follows_no_link_and_waits_for_no_pipe(work):
+    assert workspace.head(work, "a", 3) is None
+    (work / "a").write_text("abcdef")
+    assert workspace.head(work, "a", 3) == b"abc"
+    (work / "link").symlink_to(work / "a")
+    os.mkfifo(work / "pipe")
+    (work / "folder").mkdir()
+    for name in ("link", "pipe", "folder"):
+        assert workspace.head(work, name, 3) is None
 
 
 def test_sparse_file_is_not_read_to_its_end(work):

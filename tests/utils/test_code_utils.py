@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -37,6 +38,43 @@ def test_names_are_those_of_the_rooms_below():
     assert infer_lang("pip install x") == "sh"
     assert content_str([{"type": "text", "text": "hi"}]) == "hi"
     assert code_utils.DEFAULT_MODEL == "gpt-4"
+
+
+@requirement("codeutils:names")
+def test_names_of_the_system():
+    assert code_utils.WIN32 is (sys.platform == "win32")
+    assert os.sep == code_utils.PATH_SEPARATOR
+    assert code_utils.WORKING_DIR == "coding"
+    assert [name for name in code_utils.__all__ if not hasattr(code_utils, name)] == []
+
+
+@requirement("codeutils:programs")
+@pytest.mark.parametrize(
+    "lang, program",
+    [
+        ("python", "python"),
+        ("py", "python"),
+        ("python3.12", "python3.12"),
+        ("bash", "bash"),
+        ("sh", "sh"),
+        ("shell", "sh"),
+        ("javascript", "node"),
+    ],
+)
+def test_program_of_a_language(lang, program):
+    assert code_utils._cmd(lang) == program
+
+
+@requirement("codeutils:programs")
+def test_powershell_is_found_or_missed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="install PowerShell"):
+        code_utils._cmd("ps1")
+    (tmp_path / "pwsh").write_text("#!/bin/sh\n")
+    (tmp_path / "pwsh").chmod(0o755)
+    assert code_utils._cmd("powershell") == code_utils.get_powershell_command() == "pwsh"
+    with pytest.raises(NotImplementedError, match="cobol"):
+        code_utils._cmd("cobol")
 
 
 # ---------------------------------------------------------------------------------------- running
@@ -115,6 +153,40 @@ def test_name_outside_the_folder_is_refused(tmp_path):
 def test_neither_code_nor_file_is_an_assertion_error():
     with pytest.raises(AssertionError):
         execute_code()
+
+
+@requirement("codeutils:arguments")
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        ({"code": 5}, "code is 5; execute_code takes text"),
+        ({"code": b"x"}, "code is b'x'"),
+        ({"filename": 5}, "filename is 5"),
+        ({"code": "x", "lang": 5}, "lang is 5"),
+        ({"code": "x", "timeout": "5"}, "timeout is '5'"),
+        ({"code": "x", "timeout": True}, "timeout is True"),
+        ({"code": "x", "work_dir": 5}, "work_dir is 5"),
+        ({"code": "x", "use_docker": 5}, "use_docker is 5"),
+    ],
+)
+def test_argument_of_another_type_is_a_type_error(options, problem):
+    with pytest.raises(TypeError, match=problem):
+        execute_code(**options)
+
+
+@requirement("codeutils:arguments")
+def test_no_time_and_no_folder_are_value_errors(tmp_path):
+    with pytest.raises(ValueError, match="timeout is 0"):
+        execute_code("x", timeout=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is no folder"):
+        execute_code("x", work_dir=tmp_path / "file", filename="a.py")
+
+
+@requirement("codeutils:execute")
+@pytest.mark.wall
+def test_code_that_removes_its_file_is_no_trouble(run):
+    assert run("import os; os.remove(__file__); print('gone')") == (0, "gone\n", None)
 
 
 # ----------------------------------------------------------------------------------------- docker

@@ -49,6 +49,12 @@ ROWS = [
         "A filename outside the folder is refused.",
         why="it was written",
     ),
+    better(
+        "codeutils:arguments",
+        "Arguments that cannot be worked with raise TypeError or ValueError in plain words.",
+        why="they surfaced as errors of other libraries",
+    ),
+    same("codeutils:programs", "_cmd and get_powershell_command name the program of a language."),
     same("codeutils:docker", "is_docker_running tells whether Docker answers."),
     same("codeutils:use-docker", "AUTOGEN_USE_DOCKER decides where use_docker is not given."),
     same("codeutils:venv", "create_virtual_env gives a context with env_exe and bin_path."),
