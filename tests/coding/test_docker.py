@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.compat.requirements import requirement
 
 import autogen
 from autogen._kernel.cancel import CancelToken
@@ -20,6 +21,7 @@ from autogen._kernel.run import Run, entered
 from autogen.coding import CodeBlock, CodeExecutorFactory, DockerCommandLineCodeExecutor
 from autogen.coding.docker_container import LABEL
 from autogen.coding.factory import legacy_executor
+from autogen.coding.func_with_reqs import FunctionWithRequirements
 from autogen.coding.walls import probe
 from autogen.errors import ExecutionError, NoWallError, PackageError, RunCancelled, UsageError
 
@@ -126,6 +128,7 @@ def test_blocks_run_in_the_folder_that_both_sides_see(docker_box, run, tmp_path)
     assert run(box, "cat made.txt; exit 3", "sh").output == "x"
 
 
+@requirement("docker:container")
 def test_one_container_serves_all_blocks_until_stop(docker_box, engine, run):
     box = docker_box()
     assert engine.containers() == []
@@ -169,6 +172,7 @@ def test_mounts_are_read_only_unless_they_say_so(docker_box, run, tmp_path):
     assert (tmp_path / "b" / "x").exists()
 
 
+@requirement("docker:bind-dir")
 def test_bind_dir_is_what_the_engine_mounts(docker_box, run, tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "same").symlink_to("work")
@@ -226,6 +230,7 @@ def test_network_none_refuses_packages_too(docker_box, run):
 # -- the rules of every command line executor ------------------------------------------------------
 
 
+@requirement("docker:languages:unknown")
 def test_unknown_language_is_a_result(shared, run):
     result = run(shared, "x", "brainfuck")
     assert (result.exit_code, result.output) == (1, "Unsupported language brainfuck")
@@ -613,6 +618,7 @@ def test_dockerfile_that_cannot_be_built_says_why(docker_box, run, tmp_path):
 # -- the end ---------------------------------------------------------------------------------------
 
 
+@requirement("docker:context")
 def test_stopping_takes_well_under_a_second(docker_box, engine, run):
     with docker_box() as box:
         run(box, "print(1)")
@@ -669,6 +675,7 @@ def program(engine, tmp_path):
         process.communicate()
 
 
+@requirement("docker:context")
 def test_program_that_ends_takes_its_container_along(program, engine):
     process = program()
     assert len(engine.containers()) == 1
@@ -709,6 +716,7 @@ def test_temporary_folders_do_not_pile_up(docker_box, run, tmp_path, monkeypatch
 # -- how it is chosen ------------------------------------------------------------------------------
 
 
+@requirement("code:config:by-name")
 def test_executor_is_made_by_name(engine, run, tmp_path):
     options = {"image": IMAGE, "work_dir": tmp_path}
     config = {"executor": "commandline-docker", "commandline-docker": options}
@@ -738,6 +746,22 @@ def test_docker_stands_in_where_bubblewrap_does_not(engine, run, tmp_path, monke
     finally:
         executor.stop()
         engine.client.images.remove("python:3-slim")
+
+
+@requirement("exec:functions:walled")
+def test_functions_are_imported_inside_the_container(docker_box, run):
+    add = FunctionWithRequirements.from_str("def add(a, b):\n    return a + b\n")
+    executor = docker_box(functions=[add])
+    assert run(executor, "from functions import add\nprint(add(1, 2))").output == "3\n"
+
+
+def test_functions_with_packages_and_a_bind_dir_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="where bind_dir is set"):
+        DockerCommandLineCodeExecutor(
+            work_dir=tmp_path,
+            bind_dir=tmp_path,
+            functions=[FunctionWithRequirements.from_str("def f(): ...", ["x"])],
+        )
 
 
 def test_probe_tells_of_the_engine(engine):
