@@ -172,6 +172,14 @@ def test_the_older_names_run_code_too(face: Face) -> None:
     assert (agent.use_docker, plain("b").use_docker) == (None, None)
 
 
+@requirement("code:languages:names")
+@pytest.mark.parametrize("language", ["python3", "PYTHON", "py", "Bash", "sh", "Shell"])
+def test_languages_of_the_older_form_by_their_names(face: Face, language: str) -> None:
+    agent = plain("a", code_execution_config={})
+    agent._legacy_executor = FakeExecutor(["ran"])
+    assert face.execute_code_blocks(agent, [(language, "x")]) == (0, "\nran")
+
+
 @requirement("code:config:off")
 def test_false_runs_no_code(face: Face) -> None:
     agent = plain("a", code_execution_config=False)

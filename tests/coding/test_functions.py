@@ -216,5 +216,5 @@ def test_functions_where_python_is_only_saved_are_written_all_the_same(local, tm
 
 @requirement("exec:venv")
 def test_virtual_environment_without_a_python_is_refused(local):
-    with pytest.raises(TypeError, match=r"has no env_exe; give what .*create_virtual_env"):
+    with pytest.raises(TypeError, match="has no paths env_exe and bin_path; give what"):
         local(virtual_env_context=sys)

@@ -14,6 +14,7 @@ from tests.compat.requirements import requirement
 
 from autogen._kernel.cancel import CancelToken
 from autogen._kernel.run import Run, entered
+from autogen.code_utils import create_virtual_env
 from autogen.coding import CodeBlock, CodeExecutor, LocalCommandLineCodeExecutor
 from autogen.coding.environment import looks_secret, without_secrets
 from autogen.errors import RunCancelled
@@ -42,6 +43,15 @@ def test_virtual_environment_may_be_chosen(local, run, tmp_path):
     )
     result = run(local(virtual_env_context=context), "import os; print(os.environ['PATH'])")
     assert result.output.startswith(f"{tmp_path / 'bin'}:")
+
+
+@requirement("exec:venv")
+def test_virtual_environment_may_be_given_by_a_relative_path(local, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    context = create_virtual_env("venv", with_pip=False)
+    executor = local(virtual_env_context=context)
+    assert run(executor, "import sys; print(sys.prefix)").output == f"{tmp_path}/venv\n"
+    assert run(executor, "command -v python", "sh").output == f"{tmp_path}/venv/bin/python\n"
 
 
 @requirement("exec:streams")

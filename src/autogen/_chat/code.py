@@ -12,6 +12,7 @@ from .._kernel.ops import Call
 from .._kernel.record import step
 from .._kernel.run import current_run
 from ..coding.config import check_last_n_messages, check_work_dir
+from ..coding.languages import canonical_language
 from ..limits.running import CodeCharge
 from ..limits.spending import budgets_here
 from .state import current_chat
@@ -31,8 +32,8 @@ __all__ = [
     "run_code",
 ]
 
-_SHELLS = ("bash", "shell", "sh")
-_PYTHONS = ("python", "Python", "py")
+#: What the older form runs; an executor that was named decides for itself.
+_LANGUAGES = ("bash", "shell", "sh", "python")
 
 
 def check_work_dirs(*agents: Any) -> None:
@@ -111,7 +112,7 @@ async def execute_code_blocks(agent: Any, pairs: Sequence[tuple[str, str]]) -> t
     for language, code in pairs:
         if not language:
             language = coding.infer_lang(code)
-        if language not in _SHELLS and language not in _PYTHONS:
+        if canonical_language(language) not in _LANGUAGES:
             return 1, f"{output}\nunknown language {language}"
         exit_code, printed, _ = await outcome(
             "code", agent, "run_code", code, lang=language, codec=TUPLE

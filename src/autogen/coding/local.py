@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO
+from typing import IO, Any, NamedTuple
 
 from .._kernel.cancel import CancelToken
 from .._kernel.run import transient
@@ -77,14 +77,7 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
             functions=functions,
             functions_module=functions_module,
         )
-        if virtual_env_context is not None:
-            for name in ("env_exe", "bin_path"):
-                if not hasattr(virtual_env_context, name):
-                    raise UsageTypeError(
-                        f"virtual_env_context is {virtual_env_context!r}, which has no {name}; "
-                        "give what autogen.code_utils.create_virtual_env returned."
-                    )
-        self._virtual_env_context = virtual_env_context
+        self._venv = _venv_of(virtual_env_context)
         self._env = dict(env or {})
         self._inherit_env = inherit_env
         self._layer: Layer | None = None
@@ -175,8 +168,8 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
         return True
 
     def _python(self) -> str:
-        if self._virtual_env_context is not None:
-            return str(self._virtual_env_context.env_exe)
+        if self._venv is not None:
+            return self._venv.python
         return sys.executable or "python3"
 
     def _environment(self) -> dict[str, str]:
@@ -184,8 +177,8 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
         # Order between stdout and stderr is kept only if nothing waits in a buffer.
         environment |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
         first = os.path.dirname(self._python())
-        if self._virtual_env_context is not None:
-            first = str(self._virtual_env_context.bin_path)
+        if self._venv is not None:
+            first = self._venv.programs
             environment["VIRTUAL_ENV"] = os.path.dirname(first)
         environment["PATH"] = _joined(first, environment.get("PATH"))
         environment |= self._env
@@ -197,10 +190,28 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
     def _install(self, packages: Sequence[str], token: CancelToken) -> None:
         transient("progress", {"text": f"installing {', '.join(packages)} ..."})
         # Layers are for systems that have walls; elsewhere packages go where 0.2 put them.
-        if self._virtual_env_context is not None or os.name == "nt":
+        if self._venv is not None or os.name == "nt":
             install_into(self._python(), packages, stop=lambda: token.cancelled)
         else:
             self._layer, _ = Layers().install(packages, stop=lambda: token.cancelled)
+
+
+class _Venv(NamedTuple):
+    python: str
+    programs: str
+
+
+def _venv_of(context: Any) -> _Venv | None:
+    """The paths of a virtual environment, absolute because blocks run in another folder."""
+    if context is None:
+        return None
+    try:
+        return _Venv(os.path.abspath(context.env_exe), os.path.abspath(context.bin_path))
+    except (AttributeError, TypeError) as error:
+        raise UsageTypeError(
+            f"virtual_env_context is {context!r}, which has no paths env_exe and bin_path; "
+            "give what autogen.code_utils.create_virtual_env returned."
+        ) from error
 
 
 def _joined(*folders: str | None) -> str:

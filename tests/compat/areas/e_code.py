@@ -9,6 +9,11 @@ ROWS = [
     same("code:newline", "In the dict form each block's output begins with a new line."),
     same("code:languages", "In the dict form another language than Python or a shell is told."),
     better(
+        "code:languages:names",
+        "Python and shells are known there in any case, and python3 too.",
+        why="only a few spellings were",
+    ),
+    better(
         "code:run-code",
         "run_code obeys the work_dir, timeout and use_docker that it is given.",
         why="an image that it had made was then written into the agent's configuration",
