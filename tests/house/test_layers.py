@@ -33,9 +33,10 @@ FLOORS: Mapping[str, frozenset[str]] = {
     ADAPTERS: frozenset(
         {"cache", "coding", "human", "journal", "mcp", "memory", "models", "store", "telemetry"}
     ),
-    CORE: frozenset({"_chat"}),
+    CORE: frozenset({"_chat", "_durable"}),
     FACE: frozenset(
         {
+            "_pydantic",
             "browser_utils",
             "code_utils",
             "exception_utils",

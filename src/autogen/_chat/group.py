@@ -143,12 +143,12 @@ def _as_stored(kept: Any, entry: dict[str, Any], role: str) -> Message | None:
 
 
 async def _introduce(chat: Chat, manager: Any, group: Any) -> None:
-    """Tell each member once who the others are."""
+    """Tell each member once who the others are, in a note that nobody takes for a person's word."""
     text = group.introductions_msg()
     for agent in group.agents:
         known = getattr(agent, "chat_messages", {}).get(manager, ())
         if not any(m.get("content") == text for m in known):
-            message = {"content": text, "name": manager.name}
+            message = {"content": text, "name": manager.name, "override_role": "system"}
             await deliver(chat, manager, message, agent, False, True)
             chat.n_messages -= 1
 

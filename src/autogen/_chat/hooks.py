@@ -7,11 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import Any
 
+from .._kernel.faces import is_face, point
 from .._kernel.ops import Call, Flavour
 from ..errors import UsageTypeError
 from ..messages import Message
 
-__all__ = ["HOOK_NAMES", "before_reply", "before_send", "is_misplaced"]
+__all__ = [
+    "HOOK_NAMES",
+    "all_before_reply",
+    "before_reply",
+    "before_send",
+    "is_misplaced",
+    "last_received",
+    "reshapes",
+]
 
 _NAMES = (
     "process_last_received_message",
@@ -80,9 +89,28 @@ async def before_send(agent: Any, message: Any, recipient: Any, silent: bool) ->
     return message
 
 
+def reshapes(agent: Any) -> bool:
+    """Whether a method of the user's takes the place of the hooks before a reply."""
+    return not (
+        is_face(agent.process_last_received_message)
+        and is_face(agent.process_all_messages_before_reply)
+        and is_face(agent.a_process_last_received_message)
+        and is_face(agent.a_process_all_messages_before_reply)
+    )
+
+
 async def before_reply(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`messages` as the hooks want them answered. The stored history is not changed."""
-    messages = await _last_message(agent, messages)
+    """`messages` as hooks and overrides want them answered. The stored history is not changed."""
+    if reshapes(agent):
+        # Theirs to change: what is stored stays as it was said.
+        messages = [copy(message) for message in messages]
+    for name in ("process_last_received_message", "process_all_messages_before_reply"):
+        messages = await point(agent, name)(messages)
+    return messages
+
+
+async def all_before_reply(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`messages` as the hooks at `process_all_messages_before_reply` want them."""
     hooks = await _registered(agent, "process_all_messages_before_reply")
     if hooks:
         # Theirs to change: what is stored stays as it was said.
@@ -92,7 +120,8 @@ async def before_reply(agent: Any, messages: list[dict[str, Any]]) -> list[dict[
     return messages
 
 
-async def _last_message(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def last_received(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`messages` with the last one as the hooks at `process_last_received_message` want it."""
     hooks = await _registered(agent, "process_last_received_message")
     if not hooks or not messages:
         return messages

@@ -6,11 +6,13 @@ from typing import Any
 
 from .._kernel.ops import Call
 from .._kernel.record import step
+from .._kernel.run import Run, current_run
+from ..human.base import HumanChannel, Question, QuestionKind
 from ..human.stream import IOStream
 from ..limits.spending import waiting_for_people
 from .state import current_chat
 from .steps import outcome
-from .termination import is_termination
+from .termination import is_termination, is_work
 from .wiring import event, is_watched
 
 __all__ = ["check_termination_and_human_reply", "get_human_input"]
@@ -39,7 +41,8 @@ async def check_termination_and_human_reply(
         return False, None
     ends = await is_termination(agent, message)
     if mode == "ALWAYS" or ends or is_past:
-        answer = await _ask(agent, sender, _prompt(agent, sender, mode, ends))
+        kind: QuestionKind = "approve" if is_work(agent, message) else "text"
+        answer = await _ask(agent, _prompt(agent, sender, mode, ends), kind)
         if answer.strip().casefold() == "exit":
             return _stop(agent, sender, "human_exit")
         if not answer and ends:
@@ -80,12 +83,15 @@ def _prompt(agent: Any, sender: Any, mode: str, ends: bool) -> str:
     )
 
 
-async def _ask(agent: Any, sender: Any, prompt: str) -> str:
+async def _ask(agent: Any, prompt: str, kind: QuestionKind) -> str:
     """One answer of a person, in whatever way this agent asks."""
-    with waiting_for_people():
-        answer: str = await outcome("human", agent, "get_human_input", prompt)
     chat = current_chat()
     if chat is not None:
+        chat.asks_to = kind
+    with waiting_for_people():
+        answer: str = await outcome("human", agent, "get_human_input", prompt)
+    if chat is not None:
+        chat.asks_to = "text"
         chat.heard(answer)
     if is_watched():
         await event("question.answered", {"prompt": prompt, "answer": answer}, agent=agent.name)
@@ -93,17 +99,45 @@ async def _ask(agent: Any, sender: Any, prompt: str) -> str:
 
 
 async def get_human_input(agent: Any, prompt: str) -> str:
-    """What a person typed at the current stream; kept in the agent's record."""
+    """What a person answers, by the run's channel or at the current stream; kept by the agent."""
+    run, chat = current_run(), current_chat()
+    channel = None if run is None else run.people
+    kind: QuestionKind = "text" if chat is None else chat.asks_to
     if is_watched():
-        await event("question.asked", {"prompt": prompt, "kind": "text"}, agent=agent.name)
-    stream = IOStream.get_default()
-    answer: str = await step("human", lambda: _typed(stream, prompt))
+        data = {"prompt": prompt, "kind": kind}
+        if channel is not None and run is not None:
+            data["id"] = _question_id(run, run.path_ahead())
+        await event("question.asked", data, agent=agent.name)
+    if channel is None:
+        stream = IOStream.get_default()
+        answer: str = await step("human", lambda: _typed(stream, prompt))
+    else:
+        answer = await step("human", lambda: _answered(channel, agent.name, prompt, kind))
     agent._human_input.append(answer)
     return answer
 
 
 async def _typed(stream: IOStream, prompt: str) -> str:
     return await Call(stream.input, None, (prompt,))
+
+
+async def _answered(channel: HumanChannel, name: str, prompt: str, kind: QuestionKind) -> str:
+    run = current_run()
+    assert run is not None, "a channel belongs to a run"
+    question = Question(
+        id=_question_id(run, run.path),
+        run_id=run.id,
+        key=run.path,
+        agent=name,
+        kind=kind,
+        prompt=prompt,
+    )
+    return await Call(None, channel.ask, (question,))
+
+
+def _question_id(run: Run, path: str) -> str:
+    """The same for the same step of the same run, and fit for an address."""
+    return f"{run.id}:{path.rstrip('/')}".replace("/", ".")
 
 
 def _human_reply(answer: str, message: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from ..errors import BudgetExceeded, RunCancelled, UsageError, UsageTypeError
 from ..limits.spending import keeping_back
 from ..messages import plain
 from .code import check_work_dirs
+from .durable import began, begun, failed, finished
 from .ends import tell_of_budget
 from .opening import opening_message
-from .reply import async_only_names
+from .reply import refuse_async_replies
 from .send import converse, deliver, reply_of
 from .state import Chat, ChatResult
 from .summary import check_summary, last_message_text, summarize
@@ -25,11 +26,6 @@ __all__ = ["initiate_chat"]
 #: The share of every budget that the talk leaves for the summary, where a model makes that.
 _FOR_SUMMARY = 0.1
 _ASKS_MODEL = "reflection_with_llm"
-
-_ASYNC_TEXT = (
-    "Async reply functions can only be used with ConversableAgent.a_initiate_chat(). "
-    "The following async reply functions are found: "
-)
 
 
 async def initiate_chat(
@@ -59,6 +55,7 @@ async def initiate_chat(
     check_work_dirs(initiator, recipient)
     # What the caller handed in is theirs: nothing is written into it.
     args = {**(summary_args if summary_args is not None else {})}
+    execution = await begun(run, initiator, recipient, message, {"max_turns": max_turns})
     is_silent = initiator.silent if getattr(initiator, "silent", None) is not None else silent
     with (
         chat_opened(
@@ -67,11 +64,13 @@ async def initiate_chat(
             silent=bool(is_silent),
             run_options=run,
             is_limited=max_turns is not None,
+            execution=execution,
         ) as (chat, is_outermost),
         _pair_taken(chat, initiator, recipient),
         _cache_lent(cache, initiator, recipient),
     ):
         try:
+            await began(execution)
             await _tell_start(chat)
             initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
             try:
@@ -96,14 +95,18 @@ async def initiate_chat(
                 summary = last_message_text(initiator, recipient) if has_summary else ""
             result = _result(chat, initiator, recipient, summary)
             await _tell_end(chat, result)
+            await finished(execution, result)
         except GeneratorExit:
             # Whoever iterated over the chat left; nothing may be awaited any more.
             raise
         except BaseException as error:
-            chat.stop_reason = "error" if isinstance(error, Exception) else "cancelled"
+            is_spent = isinstance(error, BudgetExceeded)
+            failed_so = "error" if isinstance(error, Exception) else "cancelled"
+            chat.stop_reason = "budget" if is_spent else failed_so
             partial = _result(chat, initiator, recipient, "")
             setattr(error, "chat_result", partial)  # noqa: B010 any exception takes it along
             await _tell_of_error(chat, partial, error)
+            await failed(execution, error)
             raise
         return result
 
@@ -113,6 +116,8 @@ async def _talk_paid(chat: Chat, *talk: Any) -> None:
     try:
         await _talk(chat, *talk)
     except BudgetExceeded as spent:
+        if chat.brakes.is_of_a_chat_around(spent):
+            raise
         chat.stop_reason = "budget"
         await tell_of_budget(spent)
 
@@ -124,6 +129,8 @@ async def _summary_paid(chat: Chat, method: Any, args: Mapping[str, Any], cache:
     try:
         return await summarize(initiator, recipient, method=method, args=args, cache=cache)
     except BudgetExceeded as spent:
+        if chat.brakes.is_of_a_chat_around(spent):
+            raise
         await tell_of_budget(spent)
         return last_message_text(initiator, recipient) if chat.n_messages else ""
 
@@ -150,14 +157,8 @@ async def _talk(
 
 
 async def _check_async_replies(*agents: Any) -> None:
-    names = [
-        name
-        for agent in agents
-        for member in (agent, *getattr(agent, "_members", ()))
-        for name in async_only_names(getattr(member, "_rows", None) or ())
-    ]
-    if names and await Flavour() == "sync":
-        raise RuntimeError(_ASYNC_TEXT + ", ".join(sorted(set(names))))
+    if await Flavour() == "sync":
+        refuse_async_replies(*(m for a in agents for m in (a, *getattr(a, "_members", ()))))
 
 
 @contextmanager
@@ -219,7 +220,8 @@ async def _tell_of_error(chat: Chat, partial: ChatResult, error: BaseException) 
         return
     data = {"type": type(error).__name__, "text": str(error)}
     try:
-        await event("error", data, agent=chat.initiator.name)
+        if chat.stop_reason != "budget":
+            await event("error", data, agent=chat.initiator.name)
         await _tell_end(chat, partial)
     except Exception as failed:  # noqa: BLE001 the first error is the one to raise
         if failed is not error:

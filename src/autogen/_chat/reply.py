@@ -11,7 +11,7 @@ from .._kernel.faces import is_face
 from .._kernel.ops import Call, Flavour
 from .._kernel.record import recorded
 from ..errors import SenderRequired, UsageError, UsageTypeError
-from .hooks import before_reply
+from .hooks import before_reply, reshapes
 from .state import current_chat
 from .steps import TUPLE, outcome
 from .wiring import chat_opened
@@ -22,6 +22,7 @@ __all__ = [
     "generate_reply",
     "insert",
     "matches",
+    "refuse_async_replies",
     "replace",
     "reset_configs",
 ]
@@ -33,6 +34,11 @@ BUILT_IN = (
     "generate_tool_calls_reply",
     "generate_code_execution_reply",
     "generate_oai_reply",
+)
+
+_ASYNC_TEXT = (
+    "Async reply functions can only be used with ConversableAgent.a_initiate_chat(). "
+    "The following async reply functions are found: "
 )
 
 #: Built-ins that a subclass may override; both of their faces stand in the list.
@@ -166,6 +172,13 @@ def async_only_names(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
+def refuse_async_replies(*agents: Any) -> None:
+    """Raise RuntimeError if a sync chat can't ask what is registered with one of `agents`."""
+    names = [name for a in agents for name in async_only_names(getattr(a, "_rows", None) or ())]
+    if names:
+        raise RuntimeError(_ASYNC_TEXT + ", ".join(sorted(set(names))))
+
+
 async def generate_reply(
     agent: Any, messages: list[dict[str, Any]] | None, sender: Any, exclude: Sequence[Any]
 ) -> Any:
@@ -190,7 +203,7 @@ async def generate_reply(
 async def _walk(
     agent: Any, messages: list[dict[str, Any]], sender: Any, exclude: Sequence[Any]
 ) -> Any:
-    if agent._has_hooks:
+    if agent._has_hooks or reshapes(agent):
         messages = await before_reply(agent, messages)
     if agent._rows is None and not exclude:
         with_code = agent._code_execution_config is not False

@@ -8,6 +8,7 @@ from typing import Any
 
 from .._kernel.run import current_run
 from ..artifacts import Artifact
+from ..human.base import QuestionKind
 from ..messages import History, Message
 from ..usage import ChatCost, Ledger, Usage
 from .brakes import Brakes
@@ -69,10 +70,12 @@ class Chat:
             conversation of its own.
         mailbox: (who has to reply, to whom).
         brakes: What stops it where nobody set a limit.
+        asks_to: What sort of an answer is wanted from people right now.
     """
 
     __slots__ = (
         "artifacts",
+        "asks_to",
         "brakes",
         "expecting",
         "human_input",
@@ -107,6 +110,7 @@ class Chat:
         self.mailbox: deque[tuple[Any, Any]] = deque()
         self.taps: list[list[Usage]] = []
         self.brakes = Brakes()
+        self.asks_to: QuestionKind = "text"
 
     def account(self, usage: Usage) -> None:
         """Count a model call here and in every chat around."""

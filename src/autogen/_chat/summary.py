@@ -12,7 +12,7 @@ from ..errors import BadRequest, UsageError
 from ..messages import expand_tool_responses
 from .model import completed_text
 
-__all__ = ["check_summary", "last_message_text", "reflect", "summarize"]
+__all__ = ["by_method", "check_summary", "last_message_text", "reflect", "summarize"]
 
 _METHODS_TEXT = (
     "summary_method must be a string chosen from 'reflection_with_llm' or 'last_msg' "
@@ -38,6 +38,22 @@ def _client(initiator: Any, recipient: Any) -> Any:
 
 
 async def summarize(
+    initiator: Any,
+    recipient: Any,
+    *,
+    method: str | Callable[..., Any] | None,
+    args: Mapping[str, Any],
+    cache: Any,
+) -> Any:
+    """The summary of the chat between the two, by `method` or by the initiator's own way."""
+    own = getattr(initiator, "_summarize_chat", None)
+    if own is None or getattr(own, "__plain__", False):
+        return await by_method(initiator, recipient, method=method, args=args, cache=cache)
+    given = (method, {**args}, recipient, cache)
+    return await recorded("summary", lambda: Call(own, None, given))
+
+
+async def by_method(
     initiator: Any,
     recipient: Any,
     *,

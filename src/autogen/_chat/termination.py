@@ -10,7 +10,7 @@ from .._kernel.ops import Call
 from ..messages import content_str
 from .state import current_chat
 
-__all__ = ["DefaultTermination", "is_termination"]
+__all__ = ["DefaultTermination", "is_termination", "is_work"]
 
 _WORD = "TERMINATE"
 #: What models put around the word: Markdown emphasis, code marks, quotes, full stops.
@@ -66,10 +66,11 @@ async def is_termination(agent: Any, message: Mapping[str, Any]) -> bool:
     chat = current_chat()
     if chat is not None and chat.n_messages <= 1:
         return False
-    return not _is_work(agent, message)
+    return not is_work(agent, message)
 
 
-def _is_work(agent: Any, message: Mapping[str, Any]) -> bool:
+def is_work(agent: Any, message: Mapping[str, Any]) -> bool:
+    """Whether `message` holds code or calls that `agent` would execute."""
     content = message.get("content")
     runs_code = agent._code_execution_config is not False
     if runs_code and isinstance(content, str) and len(_FENCE.findall(content)) >= 2:

@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from .._kernel import late
 from .._kernel.cancel import CancelToken
@@ -25,6 +26,9 @@ from ..limits.spending import at_work, budgets_here, under
 from .brakes import Brakes, has_reply_limit
 from .state import Chat
 
+if TYPE_CHECKING:
+    from .._durable.execution import Execution
+
 __all__ = [
     "RunOptions",
     "Silenced",
@@ -33,6 +37,7 @@ __all__ = [
     "everywhere",
     "is_watched",
     "options",
+    "wanted_options",
 ]
 
 
@@ -41,7 +46,13 @@ class RunOptions:
     """How a conversation is run: `agent.initiate_chat(..., run=RunOptions(timeout_s=60))`.
 
     Attributes:
-        id: Names the run in its events; None for a random one.
+        id: Names the run in its events, and in the database where it is durable; None for a random
+            one.
+        durable: Keep every step in the database: a process that dies in the middle is started
+            again, and the chat goes on where it was. Asks for the extra `durable`. Needs an `id`,
+            unless this is the default for several chats, which get `ID/1`, `ID/2`, ...
+        database: Where, as `sqlite:///PATH` or `postgresql://...`; None for what
+            `AUTOGEN_DATABASE_URL` names, else `sqlite:///.autogen/runs.db`.
         budget: The most it may spend; then the chat ends with `stop_reason` "budget". Budgets that
             hold already go on to hold.
         loop_guard: Looks for circles: None for the default `LoopGuard()` (or that of the chat
@@ -61,6 +72,8 @@ class RunOptions:
     timeout_s: float | None = None
     cancel: CancelToken | None = None
     sinks: Sequence[Callable[[Event], None]] = ()
+    durable: bool = False
+    database: str | None = None
 
     def __post_init__(self) -> None:
         if self.timeout_s is not None and not self.timeout_s > 0:
@@ -75,6 +88,9 @@ class RunOptions:
             raise UsageTypeError(
                 f"loop_guard is {self.loop_guard!r}; give a LoopGuard, or False for none."
             )
+        name: Any = self.id
+        if name is not None and (not isinstance(name, str) or not name):
+            raise UsageTypeError(f"the id is {self.id!r}; give a text that names the run.")
         for sink in self.sinks:
             if not callable(sink):
                 raise UsageError(
@@ -87,19 +103,45 @@ everywhere: list[Callable[[Event], None]] = []
 
 _ambient: ContextVar[RunOptions | None] = ContextVar("autogen_options", default=None)
 
+#: Numbers the chats that run under the options of a `with options(...)` block.
+_numbers: ContextVar[Iterator[int]] = ContextVar("autogen_chat_numbers")
+
 
 @contextmanager
 def options(run_options: RunOptions) -> Iterator[RunOptions]:
     """Run every chat started inside the `with` block under `run_options`, or under its own.
 
-    A budget holds for everything inside the block, whatever options a chat has of its own.
+    A budget holds for everything inside the block, whatever options a chat has of its own. Durable
+    chats with an `id` are `ID/1`, `ID/2`, ... in the order in which they start.
     """
-    token = _ambient.set(run_options)
+    token, numbers = _ambient.set(run_options), _numbers.set(count(1))
     try:
         with under(run_options.budget):
             yield run_options
     finally:
+        _numbers.reset(numbers)
         _ambient.reset(token)
+
+
+def wanted_options(given: RunOptions | None) -> RunOptions | None:
+    """The options for a new chat that was given `given`; None where it is part of another run.
+
+    Raises:
+        UsageError: A durable chat has no id by which it could be found again.
+    """
+    if given is None:
+        if current_run() is not None:
+            return None
+        ambient = _ambient.get()
+        if ambient is not None and ambient.durable:
+            return replace(ambient, id=f"{ambient.id or uuid.uuid4().hex}/{next(_numbers.get())}")
+        return ambient
+    if given.durable and given.id is None:
+        raise UsageError(
+            "a durable chat needs an id to be found again by; give RunOptions(durable=True, id=...)"
+            "."
+        )
+    return given
 
 
 def is_watched() -> bool:
@@ -133,13 +175,23 @@ class Silenced(Event):
     __slots__ = ()
 
 
+class Unseen(Silenced):
+    """An event that is not printed in a run that nobody else watches."""
+
+    __slots__ = ()
+
+    is_seen = False
+
+
 def _make_event(
     run: Run, type: str, data: dict[str, Any], agent: str | None = None, silent: bool | None = None
 ) -> Event:
     chat: Chat | None = run.scope
     if silent is None:
         silent = chat is not None and chat.silent
-    form = Silenced if silent else Event
+    # One sink prints, and one may record.
+    n_viewers = len(run.sinks) - 1 - (run.recorder is not None)
+    form = Event if not silent else Silenced if n_viewers else Unseen
     return form(
         type=type,
         data=data,
@@ -153,26 +205,32 @@ def _make_event(
 
 
 def _print(event: Event) -> None:
-    if type(event) is not Silenced:
+    if not isinstance(event, Silenced):
         show(event)
 
 
 @contextmanager
-def _run_opened(run_options: RunOptions | None) -> Iterator[tuple[Run, bool]]:
+def _run_opened(
+    run_options: RunOptions | None, execution: Execution | None
+) -> Iterator[tuple[Run, bool]]:
     """The run for a new chat, and whether this call opened it: the current one, or a new one."""
     around = current_run()
     if run_options is None and around is not None:
         yield around, False
         return
     wanted = run_options or _ambient.get() or RunOptions()
+    recording = None if execution is None else execution.recording
     cancel = wanted.cancel if wanted.cancel is not None else CancelToken()
     run = Run(
-        id=wanted.id or uuid.uuid4().hex,
-        sinks=(_print, *wanted.sinks, *everywhere),
+        id=(wanted.id or uuid.uuid4().hex) if execution is None else execution.run_id,
+        sinks=(_print, *wanted.sinks, *everywhere, *((recording,) if recording else ())),
         cancel=cancel,
+        recorder=recording,
         make_event=_make_event,
     )
     with ExitStack() as stack:
+        if execution is not None:
+            stack.callback(execution.release)
         if around is not None:
             run.scope = around.scope
             stack.enter_context(
@@ -195,6 +253,7 @@ def chat_opened(
     silent: bool,
     run_options: RunOptions | None = None,
     is_limited: bool = False,
+    execution: Execution | None = None,
 ) -> Iterator[tuple[Chat, bool]]:
     """A new chat, current inside the `with` block, and whether its run was opened for it.
 
@@ -204,8 +263,9 @@ def chat_opened(
         silent: Nothing of it is printed.
         run_options: Of the run to open for it; None for the current run, if there is one.
         is_limited: The caller limited its length.
+        execution: What records the run that is opened for it.
     """
-    with _run_opened(run_options) as (run, is_outermost):
+    with _run_opened(run_options, execution) as (run, is_outermost):
         parent: Chat | None = run.scope
         position = run.next_position()
         chat = Chat(f"{run.path}{position}", initiator, recipient, parent=parent, silent=silent)
@@ -229,9 +289,14 @@ def _brakes(chat: Chat, wanted: RunOptions | None, *, is_limited: bool) -> Brake
         guard = _DEFAULT_GUARD if chat.parent is None else chat.parent.brakes.guard
     elif isinstance(guard, bool):
         guard = _DEFAULT_GUARD if guard else None
+    agents = (chat.initiator, chat.recipient)
+    n_budgets = len(budgets_here())
+    has_own_limit = any(getattr(agent, "budget", None) is not None for agent in agents)
+    has_timeout = wanted is not None and wanted.timeout_s is not None
     return Brakes(
         guard,
-        is_limited=is_limited or has_reply_limit((chat.initiator, chat.recipient)),
-        is_paid=bool(budgets_here()) or (wanted is not None and wanted.timeout_s is not None),
+        is_limited=is_limited or has_reply_limit(agents),
+        is_paid=n_budgets > 0 or has_own_limit or has_timeout,
+        n_budgets=n_budgets,
         around=None if chat.parent is None else chat.parent.brakes,
     )

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ..errors import ReplayMismatch
+from ..errors import LimitError, ReplayMismatch
 from .ops import Call
 from .recorder import Entry, Recorder
 from .run import current_run, entered
@@ -70,7 +70,8 @@ async def step(
         try:
             value = await body()
         except Exception as error:
-            if run.cancel.reason is not None:
+            if run.cancel.reason is not None or isinstance(error, LimitError):
+                # The next execution may have more time, or more money.
                 raise
             boxed = recorder.box(error, position)
             entry = Entry(position=position, kind=kind, request=digest, error=boxed)
@@ -82,7 +83,9 @@ async def step(
     return value
 
 
-async def recorded(kind: str, body: Callable[[], Awaitable[T]], *, codec: Codec[T] | None = None) -> T:
+async def recorded(
+    kind: str, body: Callable[[], Awaitable[T]], *, codec: Codec[T] | None = None
+) -> T:
     """What code of the user's own gives, or gave before.
 
     It is kept by its outcome if it took no step itself; else it runs again, and its steps are

@@ -48,6 +48,7 @@ class Run:
         recorder: Keeps what its steps gave (`record.Recorder`); None where nothing is recorded.
         scope: Whatever the current chat is to the layer that opened the run.
         make_event: Builds the event that `transient` reports.
+        people: Gets questions answered; None for the terminal.
     """
 
     __slots__ = (
@@ -58,6 +59,7 @@ class Run:
         "id",
         "make_event",
         "path",
+        "people",
         "recorder",
         "scope",
         "sinks",
@@ -73,6 +75,7 @@ class Run:
         make_event: Callable[[Run, str, dict[str, Any]], Any] | None = None,
         path: str = "",
         scope: Any = None,
+        people: Any = None,
     ):
         self.id = id
         self.sinks = tuple(sinks)
@@ -80,6 +83,7 @@ class Run:
         self.recorder = recorder
         self.make_event = make_event
         self.path = path
+        self.people = people
         self.scope = scope
         self._steps = 0
         self._events = 0
@@ -95,12 +99,17 @@ class Run:
             make_event=self.make_event,
             path=f"{self.path}{name}/",
             scope=self.scope if scope is None else scope,
+            people=self.people,
         )
 
     @property
     def has_steps(self) -> bool:
         """Whether anything in this branch took a position."""
         return self._steps > 0
+
+    def path_ahead(self) -> str:
+        """The path of the branch that the next step of this branch is taken in."""
+        return f"{self.path}{self._steps + 1}/"
 
     def next_position(self) -> str:
         """The position of the next step of this branch."""
@@ -201,14 +210,20 @@ def raised(error: BaseException) -> BaseException:
     return error.error if isinstance(error, SinkFailed) else error
 
 
-def transient(type: str, data: dict[str, Any]) -> None:
+def transient(type: str, data: dict[str, Any]) -> bool:
     """Report something that is shown but not kept (tokens, live output, progress). Any thread.
 
     The event reaches the sinks in the thread that drives the run.
+
+    Returns:
+        Whether there is anybody to see it, as the event's `is_seen` says.
     """
     run = _current.get()
-    if run is not None and run.make_event is not None:
-        _report(run, run.make_event(run, type, data))
+    if run is None or run.make_event is None:
+        return False
+    event = run.make_event(run, type, data)
+    _report(run, event)
+    return bool(event.is_seen)
 
 
 def report(type: str, data: dict[str, Any]) -> None:

@@ -1,0 +1,135 @@
+"""Durable chats: what tells one from another, and the ops that open and end its execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from .. import _durable
+from .._kernel.ops import Call
+from .._kernel.record import is_json
+from .._kernel.run import current_run
+from .wiring import event, wanted_options
+
+if TYPE_CHECKING:
+    from .._durable.execution import Execution
+    from .state import ChatResult
+    from .wiring import RunOptions
+
+__all__ = ["began", "begun", "executing", "failed", "finished", "fingerprint", "result_record"]
+
+
+#: The execution that the next outermost chat is.
+_handed: ContextVar[Execution | None] = ContextVar("autogen_execution", default=None)
+
+
+@contextmanager
+def executing(execution: Execution) -> Iterator[None]:
+    """Have the first chat that is started inside the `with` block be `execution`; for workers."""
+    token = _handed.set(execution)
+    try:
+        yield
+    finally:
+        _handed.reset(token)
+
+
+async def begun(
+    run_options: RunOptions | None,
+    initiator: Any,
+    recipient: Any,
+    message: Any,
+    further: Mapping[str, Any],
+) -> Execution | None:
+    """The execution that a new chat is, if it is to be durable; else None.
+
+    Raises:
+        RunBusy: The run is under way somewhere else.
+        ReplayMismatch: It began with other agents or another message.
+        JournalError: The database cannot be used.
+    """
+    handed = _handed.get()
+    if handed is not None and current_run() is None:
+        _handed.set(None)
+        return handed
+    wanted = wanted_options(run_options)
+    if wanted is None or not wanted.durable:
+        return None
+    request = fingerprint(initiator, recipient, message, further)
+    execution: Execution = await Call(_opened, None, (wanted.database, wanted.id, request))
+    return execution
+
+
+def _opened(url: str | None, run_id: str, request: dict[str, Any]) -> Execution:
+    return _durable.opened(_durable.Database.at(url), run_id, request)
+
+
+async def began(execution: Execution | None) -> None:
+    """Tell whoever watches that the run begins, or goes on."""
+    if execution is None or execution.is_over:
+        return
+    kind = "run.started" if execution.attempt == 1 else "run.resumed"
+    data = {"attempt": execution.attempt, "n_steps": execution.recording.n_known}
+    await event(kind, data, silent=True)
+
+
+#: Stops that a run gets past when it is run again with more time or money.
+PAUSES = frozenset({"budget", "timeout"})
+
+
+def fingerprint(initiator: Any, recipient: Any, message: Any, further: Mapping[str, Any]) -> Any:
+    """What a chat is asked for, as JSON: who takes part, and what is said first.
+
+    The models and the instructions of the agents are left out: a request to a model that differs
+    is found where it is made.
+    """
+    return {
+        "initiator": _known_as(initiator),
+        "recipient": _known_as(recipient),
+        "message": _first(message),
+        **{key: _first(value) for key, value in further.items()},
+    }
+
+
+def _known_as(agent: Any) -> Any:
+    members = getattr(getattr(agent, "groupchat", None), "agents", None)
+    if members is None:
+        return agent.name
+    return {agent.name: [_known_as(member) for member in members]}
+
+
+def _first(message: Any) -> Any:
+    if callable(message):
+        return f"function {getattr(message, '__qualname__', type(message).__qualname__)}"
+    return message if is_json(message) else repr(type(message))
+
+
+def result_record(result: ChatResult) -> dict[str, Any]:
+    """The result of a chat as JSON, without its history: that is in the events."""
+    summary = result.summary if is_json(result.summary) else str(result.summary)
+    return {
+        "stop_reason": result.stop_reason,
+        "summary": summary,
+        "cost": {str(key): value for key, value in result.cost.items()},
+        "human_input": result.human_input,
+        "n_messages": len(result.chat_history),
+        "artifacts": [artifact.to_dict() for artifact in result.artifacts],
+    }
+
+
+async def finished(execution: Execution | None, result: ChatResult) -> None:
+    """Write down how a run ended."""
+    if execution is None or execution.is_over:
+        return
+    record = result_record(result)
+    kind = "run.paused" if result.stop_reason in PAUSES else "run.finished"
+    await event(kind, {"stop_reason": result.stop_reason, "cost": record["cost"]}, silent=True)
+    await Call(execution.finish, None, (record,))
+
+
+async def failed(execution: Execution | None, error: BaseException) -> None:
+    """Write down that a run ended in an error."""
+    if execution is None or execution.is_over:
+        return
+    await Call(execution.fail, None, (error,))

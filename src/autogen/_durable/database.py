@@ -1,0 +1,198 @@
+"""`Database`: one database as this process uses it: store, journal engine, and a sign of life.
+
+A process that executes runs beats: it keeps a row with the time of its last sign of life, by the
+clock of the database. Whoever finds a run whose owner has not beaten for `LEASE_S` takes it over;
+on the same machine, a process that is gone is not waited for.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .._kernel.recorder import Entry
+from ..errors import JournalError, UsageError
+from ..store.base import RunRecord
+
+if TYPE_CHECKING:
+    from ..journal.dbos import DbosEngine
+    from ..store.sql import SqlStore
+
+__all__ = ["DEFAULT_URL", "LEASE_S", "Database", "database_url"]
+
+logger = logging.getLogger("autogen")
+
+DEFAULT_URL = "sqlite:///.autogen/runs.db"
+ENVIRONMENT = "AUTOGEN_DATABASE_URL"
+
+#: How long a process may show no sign of life before its runs go on elsewhere.
+LEASE_S = 10.0
+
+_INSTALL_HINT = (
+    'durable runs need the extra "durable": pip install -e ".[durable]" in a clone of autogen-next.'
+)
+
+
+def database_url(given: str | None = None) -> str:
+    """`given`, else what the environment names, else a file in the folder `.autogen`."""
+    return given or os.environ.get(ENVIRONMENT) or DEFAULT_URL
+
+
+class Database:
+    """One database, opened once in a process. Use `Database.at(url)`.
+
+    Attributes:
+        url: Absolute.
+        worker_id: This process, with its start: HOST:PID:RANDOM.
+        store: Runs, events, questions.
+    """
+
+    _open: ClassVar[dict[str, Database]] = {}
+    _lock = threading.Lock()
+
+    @classmethod
+    def at(cls, url: str | None = None) -> Database:
+        """The database at `url`; None for the default one. Opened when first asked for."""
+        place = _absolute(database_url(url))
+        with cls._lock:
+            found = cls._open.get(place)
+            if found is None or found.pid != os.getpid():
+                found = cls._open[place] = cls(place)
+            return found
+
+    def __init__(self, url: str):
+        self.url = url
+        self.pid = os.getpid()
+        self.worker_id = f"{socket.gethostname()}:{self.pid}:{uuid.uuid4().hex[:8]}"
+        self.store = _store(url)
+        self._engine: DbosEngine | None = None
+        self._beating: threading.Thread | None = None
+        self._over = threading.Event()
+        self._guard = threading.RLock()
+        #: Called with each beat, in its thread: what workers look after.
+        self.on_beat: list[Callable[[], None]] = []
+        atexit.register(self.close)
+
+    @property
+    def engine(self) -> DbosEngine:
+        """What the steps are kept with."""
+        with self._guard:
+            if self._engine is None:
+                self._engine = _engine(self.url, self.worker_id)
+            return self._engine
+
+    def serve(self, work: Any, queues: dict[str, int | None]) -> None:
+        """Have this process make the executions that are queued for `queues`."""
+        with self._guard:
+            if self._engine is not None:
+                raise UsageError(
+                    "this process uses the database already; start the worker before it runs "
+                    "anything else."
+                )
+            self._engine = _engine(self.url, self.worker_id, work=work, queues=queues)
+        self.live()
+        self._engine.launch()
+
+    # -- signs of life
+
+    def new_owner(self) -> str:
+        """A name for one execution in this process, which shows signs of life from now on."""
+        self.live()
+        return f"{self.worker_id}/{uuid.uuid4().hex[:8]}"
+
+    def live(self) -> None:
+        """Show signs of life until `close`. The first one is there when this returns."""
+        with self._guard:
+            if self._beating is not None:
+                return
+            self.store.beat(self.worker_id)
+            # A thread: an event loop that is blocked for a while must not look dead.
+            self._beating = threading.Thread(target=self._beat, name="autogen-beat", daemon=True)
+            self._beating.start()
+
+    def _beat(self) -> None:
+        while not self._over.wait(LEASE_S / 5):
+            try:
+                self.store.beat(self.worker_id)
+                for look in self.on_beat:
+                    look()
+            except JournalError as error:
+                # It may come back; until then others may take our runs over, which fences us.
+                logger.warning("No sign of life could be written: %s", error)
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether the process of `owner` still shows signs of life."""
+        worker_id = owner.rpartition("/")[0] or owner
+        if worker_id == self.worker_id:
+            return True
+        host, pid, _ = worker_id.rsplit(":", 2)
+        if host == socket.gethostname() and not _is_running(int(pid)):
+            return False
+        return worker_id not in self.store.dead_workers(LEASE_S)
+
+    # -- records
+
+    def entries(self, record: RunRecord) -> list[Entry]:
+        """What was logged of a run, oldest first."""
+        return self.engine.read(record.id, record.attempts)
+
+    def close(self) -> None:
+        """Let go of the database. Runs under way here go on when they are run again."""
+        atexit.unregister(self.close)
+        with Database._lock:
+            if Database._open.get(self.url) is self:
+                del Database._open[self.url]
+        self._over.set()
+        if self._beating is not None:
+            self._beating.join()
+        if self.pid != os.getpid():
+            return
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        if self._beating is not None:
+            with suppress(JournalError):
+                self.store.leave(self.worker_id)
+        self.store.close()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _absolute(url: str) -> str:
+    """A relative path means one place, wherever the process goes later."""
+    prefix = "sqlite:///"
+    if url.startswith(prefix):
+        return prefix + str(Path(url.removeprefix(prefix)).absolute())
+    return url
+
+
+def _store(url: str) -> SqlStore:
+    try:
+        from ..store.sql import SqlStore
+    except ModuleNotFoundError as error:
+        raise UsageError(_INSTALL_HINT) from error
+    return SqlStore(url)
+
+
+def _engine(url: str, worker_id: str, **serving: Any) -> DbosEngine:
+    try:
+        from ..journal.dbos import DbosEngine
+    except ModuleNotFoundError as error:
+        raise UsageError(_INSTALL_HINT) from error
+    return DbosEngine(url, executor_id=worker_id, **serving)

@@ -1,0 +1,170 @@
+"""`Execution`: one execution of a durable run, from its claim to its end.
+
+Opening one says which of four things is true: the run is new, or somebody who died had it (then it
+goes on where that one stopped), or it is over (then it is told again from its record, and nothing
+is called), or it is under way elsewhere (`RunBusy`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ReplayMismatch, RunBusy, RunCancelled, RunLost
+from ..events import Event
+from ..journal.base import Log
+from ..journal.recording import UNFINISHED, Recording
+from ..store.base import RunRecord
+from .database import Database
+
+__all__ = ["Execution", "opened", "reopened"]
+
+#: A run in one of these has ended for good.
+_OVER = frozenset({"finished"})
+
+#: How a run is listed that stopped before its end, by the reason.
+_STOPPED = {"budget": "paused", "timeout": "paused", "cancelled": "cancelled", "error": "failed"}
+
+
+class Execution:
+    """One execution of a durable run.
+
+    Attributes:
+        run_id: The run.
+        attempt: 1 for its first execution.
+        recording: Its recorder and its sink.
+        record: The run as it stood when this execution was opened.
+    """
+
+    __slots__ = ("_database", "_log", "_owner", "attempt", "record", "recording", "run_id")
+
+    def __init__(
+        self, database: Database, record: RunRecord, *, log: Log | None, owner: str | None
+    ):
+        self.run_id = record.id
+        self.attempt = record.attempts
+        self.record = record
+        self._database = database
+        self._log = log
+        self._owner = owner
+        entries = database.entries(record)
+        self.recording = Recording(
+            entries=entries,
+            log=log,
+            outlet=None if owner is None else self._told,
+            attempt=self.attempt,
+            is_over=owner is None,
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run ended before, and is only told again."""
+        return self.recording.is_over
+
+    def _told(self, events: list[Event]) -> None:
+        assert self._owner is not None
+        self._database.store.append(self.run_id, self._owner, events)
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write down how the run ended.
+
+        Args:
+            result: JSON with at least `stop_reason`. A run that stopped before its end goes on
+                when it is run again.
+        """
+        if self._owner is None or self._log is None:
+            return
+        self.recording.flush()
+        reason = result.get("stop_reason")
+        status = _STOPPED.get(str(reason), "finished")
+        self._database.store.update(
+            self.run_id,
+            self._owner,
+            status=status,
+            stop_reason=reason,
+            result=dict(result),
+            error=None,
+        )
+        self._leave(is_finished=reason not in UNFINISHED)
+
+    def fail(self, error: BaseException) -> None:
+        """Write down that the execution ended in an error; the next one tries that step again."""
+        if self._owner is None or self._log is None:
+            return
+        try:
+            self.recording.take_back(error)
+            self.recording.flush()
+            cancelled = isinstance(error, RunCancelled) or not isinstance(error, Exception)
+            self._database.store.update(
+                self.run_id,
+                self._owner,
+                status="cancelled" if cancelled else "failed",
+                stop_reason="cancelled" if cancelled else "error",
+                error={"type": type(error).__name__, "text": str(error)},
+            )
+        except RunLost:
+            # Whoever has the run now says how it ends.
+            pass
+        finally:
+            self._leave(is_finished=False)
+
+    def release(self) -> None:
+        """Let go of a run that nobody ended: whoever runs it next goes on with it."""
+        if self._owner is not None and self._log is not None:
+            self._leave(is_finished=False)
+
+    def _leave(self, *, is_finished: bool) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            log.close(is_finished=is_finished)
+
+
+def opened(database: Database, run_id: str, request: Mapping[str, Any]) -> Execution:
+    """An execution of run `run_id` in this process; the run is made if there is none.
+
+    Args:
+        database: Where the run lives.
+        run_id: Its id.
+        request: What is asked for, as JSON: the same each time.
+
+    Raises:
+        RunBusy: It is under way somewhere else.
+        ReplayMismatch: It began with another request.
+        JournalError: The database cannot be used.
+    """
+    store = database.store
+    record, is_new = store.create_run(RunRecord(id=run_id, request=dict(request)))
+    if not is_new and record.request != dict(request):
+        raise ReplayMismatch(
+            f"run {run_id!r} began with something else: {_difference(record.request, request)}. "
+            "Run it as it began, or under another id."
+        )
+    if record.status in _OVER:
+        return Execution(database, record, log=None, owner=None)
+    return reopened(database, record)
+
+
+def reopened(database: Database, record: RunRecord) -> Execution:
+    """The next execution of a run that has not ended, in this process."""
+    owner = database.new_owner()
+    if record.owner is not None and database.is_alive(record.owner):
+        raise RunBusy(
+            f"run {record.id!r} is under way already (process {record.owner.rpartition('/')[0]}). "
+            "Wait for it to end, cancel it, or use another id."
+        )
+    claimed = database.store.claim(record.id, owner, expected=record.owner)
+    if claimed is None:
+        raise RunBusy(
+            f"run {record.id!r} was taken up by another process just now. Wait for it to end, or "
+            "use another id."
+        )
+    database.engine.fence(record.id, claimed.attempts - 1)
+    log = database.engine.begin(record.id, claimed.attempts)
+    return Execution(database, claimed, log=log, owner=owner)
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    for key in {**before, **after}:
+        if before.get(key) != after.get(key):
+            return f"{key} was {before.get(key)!r} and is now {after.get(key)!r}"
+    return "the request differs"
