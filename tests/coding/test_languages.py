@@ -78,6 +78,7 @@ def test_language_is_known_in_any_case_and_by_other_names(given, meant):
 def test_policies_are_merged_over_the_default():
     merged = merged_policies({"javascript": True, "python": False})
     assert merged["javascript"] and not merged["python"] and merged["sh"]
+    assert merged_policies({"JS": True, "py": False, "rust": False}) == merged | {"rust": False}
 
 
 def test_each_executed_language_but_python_has_a_program():

@@ -72,10 +72,8 @@ def canonical_language(language: str) -> str:
 
 def merged_policies(execution_policies: dict[str, bool] | None) -> dict[str, bool]:
     """The default policy with the caller's answers over it."""
-    merged = DEFAULT_EXECUTION_POLICY.copy()
-    if execution_policies is not None:
-        merged.update(execution_policies)
-    return merged
+    own = {canonical_language(name): runs for name, runs in (execution_policies or {}).items()}
+    return DEFAULT_EXECUTION_POLICY | own
 
 
 def command_for(language: str) -> list[str] | None:
