@@ -91,7 +91,11 @@ class BudgetExceeded(LimitError):
         most: The limit itself, in that unit.
         needed: What the call may take at worst.
         left: What is neither spent nor set aside for calls under way.
+        place: Which of the budgets that hold, the outermost being 0; -1 for an agent's own.
+        counted_by: What counted, where it was no budget.
     """
+
+    counted_by: Any = None
 
     def __init__(
         self,
@@ -101,8 +105,10 @@ class BudgetExceeded(LimitError):
         most: float = 0.0,
         needed: float = 0.0,
         left: float = 0.0,
+        place: int = -1,
     ):
         super().__init__(message)
+        self.place = place
         self.limit = limit
         self.most = most
         self.needed = needed

@@ -35,8 +35,8 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.open: dict[int | str, Amounts] = {}
         self.booked = [0, 0, 0, 0, 0]
 
-    @rule(target=held, wanted=amounts, kept_back=st.sampled_from([0.0, 0.1, 0.5]))
-    def reserve(self, wanted: Amounts, kept_back: float) -> Reservation | None:
+    @rule(target=held, wanted=amounts, kept_back=st.sampled_from([NOTHING, Amounts(100, 50, 0, 2)]))
+    def reserve(self, wanted: Amounts, kept_back: Amounts) -> Reservation | None:
         made = self.account.reserve(wanted, kept_back=kept_back)
         if isinstance(made, Reservation):
             self.open[made.id] = wanted
@@ -46,9 +46,9 @@ class AnyInterleaving(RuleBasedStateMachine):
         most = CEILING[i]
         assert most is not None
         set_aside = sum(one[i] for one in self.open.values())
-        assert self.booked[i] + set_aside + wanted[i] > most * (1 - kept_back) - 1
+        assert self.booked[i] + set_aside + wanted[i] > most - kept_back[i]
         if made.is_final:
-            assert self.booked[i] + wanted[i] > most * (1 - kept_back) - 1
+            assert self.booked[i] + wanted[i] > most - kept_back[i]
         return None
 
     @rule(reservation=consumes(held), share=st.floats(0, 1))

@@ -10,7 +10,6 @@ Amounts are whole numbers, so that sums are exact wherever they are kept.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -150,12 +149,12 @@ class Account(Protocol):
         """What is neither spent nor set aside."""
         ...
 
-    def reserve(self, wanted: Amounts, *, kept_back: float = 0.0) -> Reservation | Shortage:
+    def reserve(self, wanted: Amounts, *, kept_back: Amounts = NOTHING) -> Reservation | Shortage:
         """Set `wanted` aside.
 
         Args:
             wanted: All of it, or nothing.
-            kept_back: The share of every limit, from 0 to 1, that this call may not touch.
+            kept_back: What must be left after it, of each amount that it wants some of.
         """
         ...
 
@@ -169,7 +168,7 @@ class Account(Protocol):
         """
         ...
 
-    async def room(self, wanted: Amounts, *, kept_back: float = 0.0) -> None:
+    async def room(self, wanted: Amounts, *, kept_back: Amounts = NOTHING) -> None:
         """Wait until `reserve` may decide otherwise than it just did.
 
         May end early; the caller asks again. Awaited on an event loop, and cancelled with it.
@@ -178,7 +177,12 @@ class Account(Protocol):
 
 
 def shortage_of(
-    wanted: Amounts, ceiling: Ceiling, spent: Amounts, held: Amounts, *, kept_back: float = 0.0
+    wanted: Amounts,
+    ceiling: Ceiling,
+    spent: Amounts,
+    held: Amounts,
+    *,
+    kept_back: Amounts = NOTHING,
 ) -> Shortage | None:
     """The first limit that `wanted` does not fit under; None where it fits.
 
@@ -189,7 +193,7 @@ def shortage_of(
         most, more = ceiling[i], wanted[i]
         if most is None or not more:
             continue
-        most -= math.ceil(most * kept_back)
+        most = max(0, most - kept_back[i])
         if spent[i] + held[i] + more <= most:
             continue
         is_final = spent[i] + more > most

@@ -27,7 +27,7 @@ class _Waiting:
     def __init__(
         self,
         wanted: Amounts,
-        kept_back: float,
+        kept_back: Amounts,
         loop: asyncio.AbstractEventLoop,
         told: asyncio.Event,
     ):
@@ -79,7 +79,7 @@ class MemoryAccount:
         )
         return Ceiling(*rest)
 
-    def reserve(self, wanted: Amounts, *, kept_back: float = 0.0) -> Reservation | Shortage:
+    def reserve(self, wanted: Amounts, *, kept_back: Amounts = NOTHING) -> Reservation | Shortage:
         """Set `wanted` aside, or say what is in the way."""
         with self._lock:
             short = self._shortage(wanted, kept_back)
@@ -106,7 +106,7 @@ class MemoryAccount:
             if not one.loop.is_closed():
                 one.loop.call_soon_threadsafe(one.told.set)
 
-    async def room(self, wanted: Amounts, *, kept_back: float = 0.0) -> None:
+    async def room(self, wanted: Amounts, *, kept_back: Amounts = NOTHING) -> None:
         """Wait until there may be room for `wanted`, or there can be none any more."""
         asyncio = late.asyncio
         one = _Waiting(wanted, kept_back, asyncio.get_running_loop(), asyncio.Event())
@@ -125,7 +125,7 @@ class MemoryAccount:
                 if one in self._waiting:
                     self._waiting.remove(one)
 
-    def _shortage(self, wanted: Amounts, kept_back: float) -> Shortage | None:
+    def _shortage(self, wanted: Amounts, kept_back: Amounts) -> Shortage | None:
         return shortage_of(wanted, self._ceiling, self._spent, self._held, kept_back=kept_back)
 
     def _served(self) -> list[_Waiting]:

@@ -47,7 +47,7 @@ class _Force(NamedTuple):
 
     Attributes:
         budgets: All of them hold.
-        kept_back: The share of each that a call made here may not touch.
+        kept_back: The share of each that calls made here leave for a last one of their size.
         is_inside: Whether a call that something was set aside for is under way around this one.
         is_at_work: Whether the clocks run for what happens here.
     """
@@ -80,7 +80,10 @@ def under(budget: Budget | None) -> AbstractContextManager[None]:
 
 
 def keeping_back(share: float) -> AbstractContextManager[None]:
-    """Inside the `with` block calls leave at least that share of every budget untouched."""
+    """Inside the `with` block calls leave that share of every budget for a last one of their size.
+
+    More, where such a call is larger than the share.
+    """
     return _changed(kept_back=max(share, _force.get().kept_back))
 
 
@@ -206,13 +209,14 @@ class Charge:
         BudgetExceeded: It does not fit, however little the calls under way take in the end.
     """
 
-    __slots__ = ("_around", "_budgets", "_claim", "_clocks", "_held", "actual")
+    __slots__ = ("_around", "_budgets", "_claim", "_clocks", "_held", "_kept", "actual")
 
     def __init__(self, budgets: Sequence[Budget], claim: Claim):
         self.actual: Amounts | None = None
         self._budgets = budgets
         self._claim = claim
         self._held: list[tuple[Account, Reservation]] = []
+        self._kept: dict[Budget, Amounts] = {}
         self._around = _NO_FORCE
         self._clocks = ExitStack()
 
@@ -248,14 +252,16 @@ class Charge:
 
     async def _set_aside(self, here: _Force) -> Amounts:
         claim = self._claim
+        if here.kept_back:
+            self._kept = {b: _kept_back(b, here.kept_back, claim) for b in self._budgets}
         while True:
-            short = await self._taken(claim.most, here.kept_back)
+            short = await self._taken(claim.most)
             if short is None:
                 return claim.most
             wanted, (budget, why) = claim.most, short
             if why.is_final and claim.least != claim.most:
-                wanted = claim.within(self._room(here.kept_back)) or claim.least
-                short = await self._taken(wanted, here.kept_back)
+                wanted = claim.within(self._room()) or claim.least
+                short = await self._taken(wanted)
                 if short is None:
                     return wanted
                 budget, why = short
@@ -266,13 +272,14 @@ class Charge:
             # never end.
             if why.is_final or here.is_inside:
                 raise _does_not_fit(budget, claim, why)
-            await Call(None, budget.account.room, (wanted,), {"kept_back": here.kept_back})
+            kept_back = self._kept.get(budget, NOTHING)
+            await Call(None, budget.account.room, (wanted,), {"kept_back": kept_back})
 
-    async def _taken(self, wanted: Amounts, kept_back: float) -> tuple[Budget, Shortage] | None:
+    async def _taken(self, wanted: Amounts) -> tuple[Budget, Shortage] | None:
         """Set `wanted` aside everywhere; else nowhere, and what is in the way."""
         taken: list[tuple[Account, Reservation]] = []
         for budget in self._budgets:
-            account = budget.account
+            account, kept_back = budget.account, self._kept.get(budget, NOTHING)
             if account.is_remote:
                 made = await Call(account.reserve, None, (wanted,), {"kept_back": kept_back})
             else:
@@ -285,24 +292,28 @@ class Charge:
         self._held = taken
         return None
 
-    def _room(self, kept_back: float) -> Ceiling:
+    def _room(self) -> Ceiling:
         """What is free in every one of the budgets."""
         rooms = []
         for budget in self._budgets:
-            account = budget.account
-            pairs = zip(account.ceiling, account.left, strict=True)
-            rooms.append(
-                [
-                    None if most is None or left is None else left - math.ceil(most * kept_back)
-                    for most, left in pairs
-                ]
-            )
+            pairs = zip(budget.account.left, self._kept.get(budget, NOTHING), strict=True)
+            rooms.append([None if left is None else left - kept for left, kept in pairs])
         return Ceiling(
             *(
                 min((n for n in column if n is not None), default=None)
                 for column in zip(*rooms, strict=True)
             )
         )
+
+
+def _kept_back(budget: Budget, share: float, claim: Claim) -> Amounts:
+    """What a call leaves for a last one of its own size: that share, or more where it is larger."""
+    return Amounts(
+        *(
+            0 if most is None else max(math.ceil(most * share), needed)
+            for most, needed in zip(budget.account.ceiling, claim.least, strict=True)
+        )
+    )
 
 
 def _does_not_fit(budget: Budget, claim: Claim, why: Shortage) -> BudgetExceeded:
@@ -315,6 +326,7 @@ def _does_not_fit(budget: Budget, claim: Claim, why: Shortage) -> BudgetExceeded
         most=most,
         needed=why.needed,
         left=why.left,
+        place=_place(budget),
     )
 
 
@@ -326,7 +338,13 @@ def _out_of_time(budget: Budget, claim: Claim) -> BudgetExceeded:
         most=most,
         needed=0.0,
         left=0.0,
+        place=_place(budget),
     )
+
+
+def _place(budget: Budget) -> int:
+    budgets = _force.get().budgets
+    return budgets.index(budget) if budget in budgets else -1
 
 
 _UNITS = {

@@ -242,10 +242,10 @@ def _input_tokens(
     seen: Seen | None,
     model: str,
 ) -> int:
-    n_known, known = 0, 0
-    # The encodings are those that the messages keep, so this compares identities.
-    if seen is not None and seen.tokens and wire[: len(seen.messages)] == seen.messages:
-        n_known, known = len(seen.messages), seen.tokens
+    known = 0
+    n_known = 0 if seen is None else _n_known(wire, seen)
+    if seen is not None and n_known:
+        known = seen.tokens
     more = _FRAME + sum(map(len, wire[n_known:]))
     for message in messages[n_known:]:
         if type(message.get("content")) is list:
@@ -255,6 +255,19 @@ def _input_tokens(
         if b'"tools"' in shape or b'"functions"' in shape:
             more += _FOR_TOOLS
     return known + more
+
+
+def _n_known(wire: list[bytes], seen: Seen) -> int:
+    """With how many messages of an earlier request this one begins: with all of them, or none.
+
+    A summary leaves out the system message, and has no more tokens for that.
+    """
+    if seen.tokens:
+        for known in (seen.messages, seen.messages[1:]):
+            # The encodings are those that the messages keep, so this compares identities.
+            if known and wire[: len(known)] == known:
+                return len(known)
+    return 0
 
 
 def _check_bounded(options: Mapping[str, Any]) -> None:
