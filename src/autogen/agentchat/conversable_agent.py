@@ -191,8 +191,7 @@ class ConversableAgent:
             )
         config = dict(config)
         self._code_execution_config = config
-        if config:
-            check_config(config)
+        check_config(config)
         if config.get("executor") is not None:
             self._code_executor = coding.CodeExecutorFactory.create(config)
 
