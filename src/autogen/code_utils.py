@@ -147,8 +147,10 @@ def create_virtual_env(dir_path: str | os.PathLike[str], **env_args: Any) -> Sim
         Has `env_exe` (its Python) and `bin_path` (the folder of its programs), among others.
     """
     builder = venv.EnvBuilder(**(env_args or {"with_pip": True}))
-    builder.create(dir_path)
-    context: SimpleNamespace = builder.ensure_directories(dir_path)
+    # Absolute, because code runs in another folder than this program.
+    folder = os.path.abspath(dir_path)
+    builder.create(folder)
+    context: SimpleNamespace = builder.ensure_directories(folder)
     return context
 
 

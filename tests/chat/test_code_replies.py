@@ -251,6 +251,15 @@ def test_a_wrong_configuration_is_refused_at_once(config: Any, problem: str) -> 
         plain("a", code_execution_config=config)
 
 
+@requirement("code:wall:variable")
+def test_a_variable_with_nonsense_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_USE_DOCKER", "perhaps")
+    with pytest.raises(ValueError, match="AUTOGEN_USE_DOCKER is 'perhaps'"):
+        plain("a", code_execution_config={})
+    assert plain("a", code_execution_config={"use_docker": False}).use_docker is False
+    plain("b", code_execution_config=False)
+
+
 @requirement("code:config:unknown-key")
 @pytest.mark.parametrize("key", ["network", "require_wall", "memory_mb", "packages"])
 def test_a_setting_of_a_wall_is_not_lost_beside_an_executor(key: str) -> None:

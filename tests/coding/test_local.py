@@ -48,7 +48,8 @@ def test_virtual_environment_may_be_chosen(local, run, tmp_path):
 @requirement("exec:venv")
 def test_virtual_environment_may_be_given_by_a_relative_path(local, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    context = create_virtual_env("venv", with_pip=False)
+    create_virtual_env("venv", with_pip=False)
+    context = SimpleNamespace(env_exe="venv/bin/python", bin_path="venv/bin")
     executor = local(virtual_env_context=context)
     assert run(executor, "import sys; print(sys.prefix)").output == f"{tmp_path}/venv\n"
     assert run(executor, "command -v python", "sh").output == f"{tmp_path}/venv/bin/python\n"

@@ -255,8 +255,12 @@ def test_variable_that_is_no_truth_value_is_refused(monkeypatch):
 
 
 @requirement("codeutils:venv")
-def test_virtual_environment_has_a_python(tmp_path):
-    context = create_virtual_env(tmp_path / "env", with_pip=False, symlinks=os.name != "nt")
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_virtual_environment_has_a_python(tmp_path, monkeypatch, is_absolute):
+    monkeypatch.chdir(tmp_path)
+    context = create_virtual_env(
+        tmp_path / "env" if is_absolute else "env", with_pip=False, symlinks=os.name != "nt"
+    )
     prefix = subprocess.run(
         [context.env_exe, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True
     )

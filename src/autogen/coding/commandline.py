@@ -187,14 +187,17 @@ class CommandLineExecutor:
         file_name = f"{module.name}.py"
         if not module.functions or (self._has_functions and (self._work_dir / file_name).is_file()):
             return
-        begins = workspace.head(self._work_dir, file_name, len(MODULE_HEADER))
-        if begins not in (None, MODULE_HEADER.encode()):
+        text = module.text.encode("utf-8", "backslashreplace")
+        there = workspace.head(self._work_dir, file_name, len(text) + 1)
+        if there is not None and not there.startswith(MODULE_HEADER.encode()):
             raise UsageError(
                 f"{file_name!r} in {str(self._work_dir)!r} is not replaced by the functions, since "
                 "somebody else wrote it; move it away, or say functions_module='another_name'."
             )
         try:
-            workspace.write(self._work_dir, file_name, module.text)
+            # Another executor may be importing it from the same folder.
+            if there != text:
+                workspace.write(self._work_dir, file_name, module.text)
             check = f"tmp_code_{secrets.token_hex(16)}.py"
             path = workspace.write(self._work_dir, check, module.check)
         except OSError as error:

@@ -89,6 +89,7 @@ def _check_values(config: Mapping[str, Any]) -> None:
         raise UsageTypeError(
             f"use_docker is {use_docker!r}; it must be True, False, None, or names of images."
         )
+    docker_wish(use_docker)
 
 
 def _is_docker_wish(value: Any) -> bool:

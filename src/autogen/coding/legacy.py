@@ -49,7 +49,6 @@ class LegacyExecutor:
         self._wall_options = {key: config[key] for key in WALL_KEYS if key in config}
         self._chosen: CommandLineExecutor | None = None
         self._has_run = False
-        docker_wish(self._use_docker)
 
     @property
     def timeout(self) -> int:
