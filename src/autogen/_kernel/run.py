@@ -223,7 +223,7 @@ def transient(type: str, data: dict[str, Any]) -> bool:
         return False
     event = run.make_event(run, type, data)
     _report(run, event)
-    return bool(event.is_seen)
+    return bool(getattr(event, "is_seen", True))
 
 
 def report(type: str, data: dict[str, Any]) -> None:
