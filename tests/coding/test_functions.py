@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.compat.requirements import requirement
@@ -198,6 +199,16 @@ def test_module_of_an_earlier_program_is_replaced(either, run):
     run(either(functions=[MINUS]), "print(1)")
     result = run(either(functions=[add]), "from functions import add\nprint(add(1, 1))")
     assert result.output == "2\n"
+
+
+def test_executors_that_share_a_folder_share_the_module(either, run):
+    def work(_):
+        executor = either(functions=[add])
+        return [run(executor, "from functions import add\nprint(add(1, 1))") for _ in range(3)]
+
+    with ThreadPoolExecutor(4) as pool:
+        results = [result.output for found in pool.map(work, range(4)) for result in found]
+    assert results == ["2\n"] * 12
 
 
 def test_pipe_or_link_in_the_place_of_the_module_is_no_trap(local, run, tmp_path):

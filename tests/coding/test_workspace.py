@@ -162,6 +162,21 @@ def test_file_that_was_there_unseen_is_no_artifact(work, monkeypatch, limit):
     assert before.artifacts() == ()
 
 
+def test_file_that_appears_at_once_is_never_seen_half(work, monkeypatch):
+    names = []
+    rename = os.rename
+
+    def seen(source, target, **folders):
+        names.append(sorted(path.name for path in work.iterdir()))
+        rename(source, target, **folders)
+
+    monkeypatch.setattr(os, "rename", seen)
+    for text in ("old", "new"):
+        assert write(work, "a.py", text, at_once=True).read_text() == text
+    assert [len(found) for found in names] == [1, 2]
+    assert [path.name for path in work.iterdir()] == ["a.py"]
+
+
 def test_head_of_a_file_follows_no_link_and_waits_for_no_pipe(work):
     assert workspace.head(work, "a", 3) is None
     (work / "a").write_text("abcdef")

@@ -197,7 +197,7 @@ class CommandLineExecutor:
         try:
             # Another executor may be importing it from the same folder.
             if there != text:
-                workspace.write(self._work_dir, file_name, module.text)
+                workspace.write(self._work_dir, file_name, module.text, at_once=True)
             check = f"tmp_code_{secrets.token_hex(16)}.py"
             path = workspace.write(self._work_dir, check, module.check)
         except OSError as error:

@@ -71,11 +71,12 @@ def safe_name(name: str) -> tuple[str, ...] | None:
     return path.parts
 
 
-def write(work_dir: Path, name: str, text: str) -> Path:
+def write(work_dir: Path, name: str, text: str, *, at_once: bool = False) -> Path:
     """Save `text` as `name` below `work_dir`, creating folders on the way, and return its path.
 
     A name may be absolute if it lies in the work_dir. Links are not followed: one in the place of a
-    folder refuses, one in the place of the file is replaced by the file.
+    folder refuses, one in the place of the file is replaced by the file. With `at_once` nobody sees
+    the file half written or gone.
 
     Raises:
         ValueError: The name leads out of the work_dir.
@@ -113,7 +114,7 @@ def write(work_dir: Path, name: str, text: str) -> Path:
                 raise
             os.close(folder)
             folder = inner
-        _replace(folder, parts[-1], data)
+        _replace(folder, parts[-1], data, at_once=at_once)
     finally:
         os.close(folder)
     return path
@@ -131,22 +132,24 @@ def head(work_dir: Path, name: str, size_bytes: int) -> bytes | None:
         os.close(file)
 
 
-def _replace(folder: int, name: str, data: bytes) -> None:
+def _replace(folder: int, name: str, data: bytes, *, at_once: bool) -> None:
     """Put a new file in the place of `name`, whatever lies there; the old one may be linked."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
-    temporary = name
+    beside = f".{secrets.token_hex(8)}.tmp"
+    temporary = beside if at_once else name
     try:
         file = os.open(temporary, flags, 0o644, dir_fd=folder)
     except FileExistsError:
-        temporary = f".{secrets.token_hex(8)}.tmp"
+        temporary = beside
         file = os.open(temporary, flags, 0o644, dir_fd=folder)
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(data)
         if temporary != name:
             # Renaming over a file makes ext4 write the new one to the disk first: 2 ms a block.
-            with contextlib.suppress(OSError):
-                os.unlink(name, dir_fd=folder)
+            if not at_once:
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         try:
