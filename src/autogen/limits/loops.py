@@ -205,8 +205,7 @@ def _text_of(message: Mapping[str, Any]) -> Hashable:
 def _shown(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     text = content if isinstance(content, str) else "" if content is None else repr(content)
-    called = _calls_of(message)
-    if called:
-        text += " ".join(f"{name}({arguments})" for name, arguments in called)
+    for name, arguments in _calls_of(message):
+        text += f" {name}({arguments})"
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."

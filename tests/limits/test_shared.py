@@ -1,0 +1,157 @@
+"""One budget, many chats: together never over it, and nothing refused that would have fitted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from tests.limits.cast import priced, thinker, words
+
+from autogen import Budget, ChatResult, RunOptions, options
+from autogen._chat.sequence import initiate_chats_by_id
+from autogen._kernel.drive import drive_sync
+from autogen.errors import BudgetExceeded
+from autogen.oai.client import OpenAIWrapper
+from autogen.testing import LoopbackLLM, Reply, ScriptedModel
+
+N_CHATS = 100
+
+
+def spent_by(results: list[ChatResult]) -> float:
+    return sum(result.cost.total["total_cost"] for result in results)
+
+
+def check(budget: Budget, results: list[ChatResult]) -> None:
+    """All ended at the budget, and only when nothing more fitted."""
+    assert {result.stop_reason for result in results} == {"budget"}
+    spent = budget.spent.usd
+    assert spent is not None and 0.90 <= spent <= 1.00
+    assert spent == pytest.approx(spent_by(results), abs=1e-6)
+    assert budget.left.usd == pytest.approx(1.0 - spent)
+
+
+class Refusals:
+    """A sink that keeps why each chat was refused, with what was free at that moment."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.found: list[dict[str, Any]] = []
+
+    def __call__(self, event: Any) -> None:
+        if event.type == "budget.spent":
+            self.found.append(event.data)
+            assert event.data["needed"] + (self.budget.spent.usd or 0) > 1.0
+
+
+@pytest.mark.parametrize("n", range(20))
+def test_a_hundred_chats_at_once_on_one_event_loop(n: int) -> None:
+    budget, model = Budget(usd=1.0), ScriptedModel(words, keep=0)
+    refusals = Refusals(budget)
+    options = RunOptions(budget=budget, sinks=[refusals])
+
+    async def program() -> list[ChatResult]:
+        pairs = [(thinker(f"a{i}", model), thinker(f"b{i}", model)) for i in range(N_CHATS)]
+        chats = [a.a_initiate_chat(b, message="go on", run=options) for a, b in pairs]
+        return await asyncio.gather(*chats)
+
+    check(budget, asyncio.run(program()))
+    assert len(refusals.found) == N_CHATS
+
+
+def test_a_hundred_chats_in_threads(wait_s: float) -> None:
+    budget, model = Budget(usd=1.0), ScriptedModel(words, keep=0)
+    results: list[ChatResult] = []
+
+    def talk(i: int) -> None:
+        a, b = thinker(f"a{i}", model), thinker(f"b{i}", model)
+        results.append(a.initiate_chat(b, message="go on", run=RunOptions(budget=budget)))
+
+    threads = [threading.Thread(target=talk, args=(i,)) for i in range(N_CHATS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(wait_s)
+    assert len(results) == N_CHATS
+    check(budget, results)
+
+
+def test_calls_over_http_wait_for_each_other_instead_of_being_refused() -> None:
+    """Each sets nearly everything aside, and takes little of it: one after the other all fit."""
+    budget = Budget(tokens=600)
+
+    async def program() -> None:
+        with LoopbackLLM([Reply("short", delay_s=0.01)] * 10, keep=0) as server:
+            client = OpenAIWrapper(**server.config(max_tokens=350))
+            with options(RunOptions(budget=budget)):
+                messages = [{"role": "user", "content": "hi"}]
+                await asyncio.gather(*(client.a_create(messages=messages) for _ in range(10)))
+            assert server.max_in_flight == 1
+
+    asyncio.run(program())
+    assert budget.spent.steps == 10
+
+
+def test_branches_of_one_sync_chat_wait_for_each_other(wait_s: float) -> None:
+    """Chats side by side in one thread: the one that waits must not stop the one it waits for."""
+    budget = Budget(tokens=900)
+
+    with LoopbackLLM([Reply("short", delay_s=0.01)] * 4, keep=0) as server:
+        queue: list[dict[str, Any]] = []
+        for i in range(4):
+            other = thinker(f"other{i}")
+            other.client = OpenAIWrapper(**server.config(max_tokens=350))
+            entry = {"chat_id": i, "sender": thinker(f"starter{i}"), "recipient": other}
+            queue.append({**entry, "message": "hi", "max_turns": 1, "silent": True})
+        with options(RunOptions(budget=budget, timeout_s=wait_s)):
+            results = drive_sync(initiate_chats_by_id(queue))
+    assert {result.stop_reason for result in results.values()} == {"max_turns"}
+    assert budget.spent.steps == 4
+
+
+def test_a_call_inside_a_call_is_refused_and_does_not_wait_for_it() -> None:
+    inner = OpenAIWrapper(**priced())
+
+    class Asking:
+        """A client that asks another model before it answers."""
+
+        def __init__(self) -> None:
+            self.answer = ScriptedModel(["outer"])
+
+        def create(self, params: dict[str, Any]) -> Any:
+            inner.create(messages=params["messages"])
+            return self.answer.create(params)
+
+        def message_retrieval(self, response: Any) -> list[Any]:
+            return self.answer.message_retrieval(response)
+
+        def cost(self, response: Any) -> float:
+            return 0.0
+
+        get_usage = staticmethod(ScriptedModel.get_usage)
+
+    outer = OpenAIWrapper(config_list=[{"model": "m", "model_client": Asking()}], max_tokens=500)
+    with options(RunOptions(budget=Budget(tokens=700))), pytest.raises(BudgetExceeded):
+        outer.create(messages=[{"role": "user", "content": "hi"}])
+
+
+def test_small_calls_go_on_beside_a_large_one() -> None:
+    budget = Budget(usd=1.0)
+
+    async def program() -> int:
+        script = [Reply("slow", delay_s=0.3)] + ["quick"] * 5
+        with LoopbackLLM(script, keep=0) as server:
+            config = {**server.config()["config_list"][0], "price": [0.01, 0.01]}
+            client = OpenAIWrapper(config_list=[config], max_tokens=100)
+            with options(RunOptions(budget=budget)):
+                messages = [{"role": "user", "content": "hi"}]
+                slow = asyncio.create_task(client.a_create(messages=messages))
+                while server.max_in_flight == 0:
+                    await asyncio.sleep(0)
+                await asyncio.gather(*(client.a_create(messages=messages) for _ in range(5)))
+                assert not slow.done()
+                await slow
+            return server.max_in_flight
+
+    assert asyncio.run(program()) > 1
