@@ -232,6 +232,7 @@ def test_other_languages_are_saved(either, run, language, suffix):
     assert (result.exit_code, result.output) == (0, f"Code saved to {result.code_file}\n")
     assert result.code_file.endswith(f".{suffix}")
     assert Path(result.code_file).read_text() == "x"
+    assert [artifact.path for artifact in result.artifacts] == [result.code_file]
 
 
 @requirement("exec:policies")

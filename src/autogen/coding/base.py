@@ -78,6 +78,9 @@ class CodeExecutor(Protocol):
     the async driver in a worker thread. While it runs, an adapter may report output with
     `_kernel.run.transient("code.output", {...})` and learn of cancellation with
     `_kernel.run.on_cancel`.
+
+    One that has a method `check_work_dir()` is asked, before a chat costs anything, to raise a
+    `UsageError` if its files could not be saved.
     """
 
     @property

@@ -118,7 +118,7 @@ class CommandLineExecutor:
 
         Returns:
             The exit code of the last block that ran, the output of all, the first file saved, and
-            the files that the code left in the work_dir.
+            the files that the code left in the work_dir or that were only to be saved there.
 
         Raises:
             UsageError: There are no blocks; the work_dir is gone and cannot be made anew; or the
@@ -134,17 +134,22 @@ class CommandLineExecutor:
             workspace.prepare(self._work_dir)
             self._bring_functions(token)
             before = workspace.Snapshot(self._work_dir)
-            saved: list[Path] = []
+            # Each path, and whether it was saved to be run; a page that was only saved is a result.
+            saved: dict[Path, bool] = {}
             ran = self._execute(code_blocks, saved, token)
-            artifacts = before.artifacts(leave_out=frozenset(saved))
+            self._fetch(saved, token)
+            programs = frozenset(path for path, is_program in saved.items() if is_program)
+            artifacts = before.artifacts(leave_out=programs)
         return CommandLineCodeResult(
             exit_code=ran.exit_code,
             output=ran.output,
-            code_file=str(saved[0]) if saved else None,
+            code_file=str(next(iter(saved))) if saved else None,
             artifacts=artifacts,
         )
 
-    def _execute(self, blocks: Sequence[CodeBlock], saved: list[Path], token: CancelToken) -> Ran:
+    def _execute(
+        self, blocks: Sequence[CodeBlock], saved: dict[Path, bool], token: CancelToken
+    ) -> Ran:
         outputs: list[str] = []
         exit_code = 0
         for block in blocks:
@@ -156,7 +161,7 @@ class CommandLineExecutor:
                 break
         return Ran(exit_code, "".join(outputs))
 
-    def _execute_block(self, block: CodeBlock, saved: list[Path], token: CancelToken) -> Ran:
+    def _execute_block(self, block: CodeBlock, saved: dict[Path, bool], token: CancelToken) -> Ran:
         language = canonical_language(block.language)
         if language not in self.execution_policies:
             return Ran(1, self._unknown_language(language))
@@ -167,15 +172,15 @@ class CommandLineExecutor:
             return Ran(1, refusal)
         name, _ = file_name_of(code, language)
         try:
-            path = workspace.write(self._work_dir, name, silence_pip(code, language))
+            path = self._save(name, silence_pip(code, language))
         except ValueError as error:
             return Ran(1, str(error))
         except OSError as error:
             where = f"{name!r} in {str(self._work_dir)!r}"
             return Ran(1, f"The code could not be saved as {where}: {error.strerror}")
-        saved.append(path)
-        if not self.execution_policies[language]:
-            return Ran(0, f"Code saved to {path!s}\n")
+        saved[path] = self.execution_policies[language]
+        if not saved[path]:
+            return Ran(0, f"Code saved to {self._where(path)}\n")
         ran = self._run_file(path, language, token)
         if token.cancelled:
             raise RunCancelled()
@@ -248,6 +253,22 @@ class CommandLineExecutor:
         """End what is kept running between blocks, if anything is."""
 
     # -- what an adapter adds ----------------------------------------------------------------------
+
+    def _save(self, name: str, text: str) -> Path:
+        """Put a file where code runs.
+
+        Raises:
+            ValueError: The name leads out of the work_dir.
+            OSError: The file cannot be written.
+        """
+        return workspace.write(self._work_dir, name, text)
+
+    def _where(self, path: Path) -> str:
+        """What people are told of where a saved file is."""
+        return str(path)
+
+    def _fetch(self, saved: Sequence[Path], token: CancelToken) -> None:
+        """Have in the work_dir what blocks left, where they run in another folder."""
 
     def _run_file(self, path: Path, language: str, token: CancelToken) -> Ran:
         raise NotImplementedError
