@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -138,12 +138,13 @@ class CommandLineExecutor:
             saved: dict[Path, bool] = {}
             ran = self._execute(code_blocks, saved, token)
             self._fetch(saved, token)
+            self._fetch(saved, token)
             programs = frozenset(path for path, is_program in saved.items() if is_program)
             artifacts = before.artifacts(leave_out=programs)
         return CommandLineCodeResult(
             exit_code=ran.exit_code,
             output=ran.output,
-            code_file=str(next(iter(saved))) if saved else None,
+            code_file=self._where(next(iter(saved))) if saved else None,
             artifacts=artifacts,
         )
 

@@ -224,11 +224,12 @@ class Link:
         ask: Ask,
         waker: Waker,
         on_ask: Callable[[dict[str, Any]], None] = lambda request: None,
+        keep_bytes: int = KEEP_BYTES,
     ) -> Outcome:
         """Run one block and wait for its end.
 
         `ask` answers what the block asks of the host, in a thread of its own; `on_ask` is told
-        before, in the calling thread.
+        before, in the calling thread. Of the output at most twice `keep_bytes` come back.
 
         Ends it early when `waker` fires. Any exception from `on_output`, and KeyboardInterrupt,
         kills the block before it goes on.
@@ -240,9 +241,9 @@ class Link:
         if self.gate:
             self.gate.begin(waker.wake)
         try:
-            limits = {"timeout_s": timeout_s, "pause_s": MOST_PAUSE_S, "keep_bytes": KEEP_BYTES}
+            limits = {"timeout_s": timeout_s, "pause_s": MOST_PAUSE_S, "keep_bytes": keep_bytes}
             self._send(RUN, {**job, **limits})
-            return self._attend(timeout_s, on_output, errands, waker)
+            return self._attend(timeout_s, on_output, errands, waker, keep_bytes)
         except RunnerLost:
             raise
         except BaseException:
@@ -261,11 +262,12 @@ class Link:
         on_output: Callable[[bytes], None],
         errands: _Errands,
         waker: Waker,
+        keep_bytes: int,
     ) -> Outcome:
         last_s = time.monotonic()
         deadline_s = last_s + timeout_s + GRACE_S
         latest_s = deadline_s + MOST_PAUSE_S
-        left_bytes = 2 * KEEP_BYTES + 1024
+        left_bytes = 2 * keep_bytes + 1024
         asked_to_stop = False
         while True:
             now_s = time.monotonic()

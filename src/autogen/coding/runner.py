@@ -304,7 +304,8 @@ class Runner:
             self.landlock = shared["abi"]
             self.sees_others = True
             make_folder(os.path.join(shared["folder"], "tmp"))
-        os.environ.clear()
+        if not setup.get("keep_env"):
+            os.environ.clear()
         os.environ.update(setup["env"])
         # Python remembers of a path that it is missing, so an empty layer stands in for none.
         self.link_layer(setup["layer"] or make_folder(os.path.join(setup["home"], "..", "none")))
@@ -657,6 +658,8 @@ class Runner:
             job = json.loads(data)
             _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
             os.chdir(job["cwd"])
+            for name, text in job.get("files", {}).items():
+                put_file(name, text)
             if job["kind"] == "python":
                 run_python(job["file"], job["name"], self.path, job["out_of_memory"])
             replace(job["argv"])
@@ -693,6 +696,15 @@ class Runner:
                 file.write("1000")
         except OSError:
             pass
+
+
+def put_file(name: str, text: str) -> None:
+    """Write a file of the host's that it cannot write itself, in the place of what was there."""
+    os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+    if os.path.lexists(name):
+        os.unlink(name)
+    with open(name, "x", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
 
 
 def read_some(reader: int) -> bytes | None:

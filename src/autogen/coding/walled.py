@@ -127,6 +127,10 @@ class WalledExecutor(CommandLineExecutor):
         """Where the code finds a layer of packages."""
         return layer.folder
 
+    def _job_files(self, path: Path) -> dict[str, Any]:
+        """What a job brings along for the file it runs, where the wall does not show the work_dir."""
+        return {}
+
     # -- life --------------------------------------------------------------------------------------
 
     @property
@@ -207,8 +211,9 @@ class WalledExecutor(CommandLineExecutor):
         waker = Waker()
         try:
             with token.listen(waker.cancel):
-                outcome = self._warm_link(waker, token).run(
-                    job,
+                link = self._warm_link(waker, token)
+                outcome = link.run(
+                    job | self._job_files(path),
                     timeout_s=self._timeout,
                     on_output=show,
                     on_ask=self._tell_install,
