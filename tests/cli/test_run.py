@@ -183,6 +183,8 @@ def test_missing_key_names_where_to_put_it(run):
         ("run", "x", "--model", "m", "--base-url", "nowhere"),
         ("run", "x", "--max-turns", "0"),
         ("run", "x", "--timeout", "-1"),
+        ("run", "x", "--budget-usd", "-1"),
+        ("run", "x", "--budget-usd", "nan"),
         ("run", "x", "--modle", "m"),
         ("walk",),
     ],
@@ -207,6 +209,30 @@ def test_turns_that_are_used_up_are_exit_code_4(run):
         code, out, _ = run("run", "x", "--max-turns", "1", *at(server))
     assert code == 4
     assert "limit of turns" in out
+
+
+def test_a_budget_that_is_used_up_is_exit_code_4_and_says_so(run):
+    with LoopbackLLM([Reply("Let me think.", usage={"prompt_tokens": 10**6})]) as server:
+        arguments = ["--budget-usd", "1", "--model", "gpt-4o", *at(server)[2:]]
+        code, out, err = run("run", "x", *arguments)
+    assert code == 4
+    assert "the budget of 1 US dollars does not allow a call of 'gpt-4o'" in out + err
+    assert "the budget was used up" in out + err
+
+
+def test_a_model_without_a_price_and_a_budget_are_exit_code_2(run):
+    with LoopbackLLM([]) as server:
+        code, _, err = run("run", "x", "--budget-usd", "1", *at(server))
+    assert code == 2
+    assert "is not known, so a budget in dollars can't hold" in err
+
+
+def test_a_model_that_repeats_itself_is_exit_code_5_and_says_so(run):
+    with LoopbackLLM(lambda request: "Thank you!") as server:
+        code, out, err = run("run", "x", *at(server))
+    assert code == 5
+    assert "The chat goes round in a circle" in out + err
+    assert len(server.requests) < 20
 
 
 def test_task_that_is_done_in_the_last_turn_is_done(run):

@@ -6,6 +6,7 @@ Those modules load when their command runs, so that `autogen --help` stays quick
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -21,9 +22,6 @@ _EXIT_CODES = (
     "Exit codes: 0 done, 1 error, 2 usage, 3 no wall, 4 a limit was reached, 5 loop, 6 timeout, "
     "130 Ctrl-C."
 )
-#: Turns after which `run` gives up where nothing else was said: far more than a task takes, and an
-#: end for two agents that thank each other for ever.
-_MAX_TURNS = 50
 
 app = typer.Typer(
     name="autogen",
@@ -118,8 +116,11 @@ def run(
         str, typer.Option(metavar="DIR", help="Where code runs and leaves files.")
     ] = "coding",
     max_turns: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Most answers of the model.")
-    ] = _MAX_TURNS,
+        int | None, typer.Option(min=1, metavar="N", help="Most answers of the model.")
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", help="Most US dollars for the whole run.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Most time for the whole run.")
     ] = None,
@@ -129,6 +130,8 @@ def run(
     """Two agents work on a task: one writes code, the other runs it, until it is done."""
     if timeout is not None and not timeout > 0:
         raise typer.BadParameter("it must be a positive number of seconds.", param_hint="--timeout")
+    if budget_usd is not None and not 0 <= budget_usd < math.inf:
+        raise typer.BadParameter("it must be a number of dollars.", param_hint="--budget-usd")
     if task.endswith(".py") and os.path.isfile(task):
         raise typer.BadParameter(
             f"{task} is a program, and `autogen run` takes a task in words; "
@@ -144,6 +147,7 @@ def run(
             base_url=base_url,
             work_dir=work_dir,
             max_turns=max_turns,
+            budget_usd=budget_usd,
             timeout_s=timeout,
             as_json=as_json,
             debug=debug,

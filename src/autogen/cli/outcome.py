@@ -14,6 +14,7 @@ from ..config.secrets import redact
 from ..errors import (
     AuthenticationError,
     AutogenError,
+    BudgetExceeded,
     ConnectionFault,
     NotFound,
     NoWallError,
@@ -75,6 +76,8 @@ def code_of(error: BaseException) -> ExitCode:
         return ExitCode.INTERRUPTED
     if isinstance(error, NoWallError):
         return ExitCode.NO_WALL
+    if isinstance(error, BudgetExceeded):
+        return ExitCode.BUDGET
     if isinstance(error, RunTimeout):
         return ExitCode.TIMEOUT
     if isinstance(error, RunCancelled):

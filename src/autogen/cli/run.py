@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..agentchat.assistant_agent import AssistantAgent
 from ..agentchat.user_proxy_agent import UserProxyAgent
 from ..errors import UsageError
+from ..limits.budget import Budget
 from .model import choose_model
 from .outcome import exit_with_words
 from .session import closing, code_of_result, open_session
@@ -16,6 +17,8 @@ _NUDGE = (
     "There was no code to run in that. Please go on; if everything is done, end with the word "
     "TERMINATE on a line of its own."
 )
+#: Where `run` gives up if nobody said when: far more than a task takes.
+_MOST_STEPS = 100
 
 
 def run_task(
@@ -25,6 +28,7 @@ def run_task(
     base_url: str | None,
     work_dir: str,
     max_turns: int | None,
+    budget_usd: float | None,
     timeout_s: float | None,
     as_json: bool,
     debug: bool,
@@ -46,9 +50,19 @@ def run_task(
             default_auto_reply=_NUDGE,
         )
         result, seconds = session.talk(
-            user, assistant, task, max_turns=max_turns, timeout_s=timeout_s
+            user,
+            assistant,
+            task,
+            max_turns=max_turns,
+            timeout_s=timeout_s,
+            budget=_budget(budget_usd, max_turns),
         )
         code = code_of_result(result)
         rows = closing(result, seconds, n_runs=session.transcript.n_runs)
         session.pen.facts(rows, ok=code == 0)
         return int(code)
+
+
+def _budget(usd: float | None, max_turns: int | None) -> Budget | None:
+    steps = _MOST_STEPS if max_turns is None else None
+    return None if usd is None and steps is None else Budget(usd=usd, steps=steps)

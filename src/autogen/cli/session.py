@@ -15,6 +15,7 @@ from .._chat.state import ChatResult
 from .._chat.termination import SUFFIX
 from .._chat.wiring import RunOptions
 from ..events import Event
+from ..limits.budget import Budget
 from .jsonl import JsonLines
 from .outcome import STOP_WORDS, ExitCode, code_of_stop
 from .pen import Pen, size_words, time_words
@@ -48,6 +49,7 @@ class Session:
         *,
         max_turns: int | None = None,
         timeout_s: float | None = None,
+        budget: Budget | None = None,
         clear_history: bool = True,
     ) -> tuple[ChatResult, float]:
         """One chat from its first message to its end; the result, and the seconds it took.
@@ -55,7 +57,7 @@ class Session:
         Ctrl-C ends it with `stop_reason` "cancelled"; other errors leave it, the screen restored.
         """
         started = time.monotonic()
-        options = RunOptions(sinks=self.sinks, timeout_s=timeout_s)
+        options = RunOptions(sinks=self.sinks, timeout_s=timeout_s, budget=budget)
         try:
             with _warnings_on(self.pen):
                 result: ChatResult = user.initiate_chat(

@@ -186,6 +186,10 @@ class Transcript:
     def _asked(self, data: Mapping[str, Any], agent: str) -> None:
         self.pen.pause()
 
+    def _notice(self, data: Mapping[str, Any], agent: str) -> None:
+        self.close()
+        self.pen.note(harmless(str(data.get("text"))))
+
     def _ended(self, data: Mapping[str, Any], agent: str) -> None:
         self.close()
 
@@ -193,12 +197,14 @@ class Transcript:
 _Writer = Callable[[Transcript, Mapping[str, Any], str], None]
 
 _WRITERS: dict[str, _Writer] = {
+    "budget.spent": Transcript._notice,
     "chat.finished": Transcript._ended,
     "chat.started": Transcript._chat_started,
     "code.finished": Transcript._code_finished,
     "code.output": Transcript._output,
     "code.started": Transcript._code_started,
     "error": Transcript._ended,
+    "guard.tripped": Transcript._notice,
     "message.sent": Transcript._sent,
     "model.answered": Transcript._answered,
     "model.token": Transcript._token,
