@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -42,6 +43,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: What may become part of an address.
+KERNEL_ID = re.compile(r"[\w-]{1,100}", re.ASCII)
 ANSWER_S = 30.0
 CONNECT_S = 10.0
 #: A kernel collects what is printed in a fifth of a second; more than this ends the connection.
@@ -125,7 +128,12 @@ class JupyterClient:
     def start_kernel(self, kernel_spec_name: str) -> str:
         """Start a kernel; its id."""
         kernel = self._ask("POST", "/api/kernels", {"name": kernel_spec_name})
-        return str(kernel["id"])
+        found = kernel.get("id") if isinstance(kernel, dict) else None
+        if not isinstance(found, str) or not KERNEL_ID.fullmatch(found):
+            raise ExecutionError(
+                f"What answers at {self._info.url} is no Jupyter server: it started no kernel."
+            )
+        return found
 
     def delete_kernel(self, kernel_id: str) -> None:
         """End a kernel."""

@@ -67,8 +67,9 @@ class JupyterCodeExecutor(CellExecutor):
         self._client = JupyterClient(info)
         found: Any = self._client.list_kernel_specs()
         known = found.get("kernelspecs") if isinstance(found, dict) else None
-        if not isinstance(known, dict) or kernel_name not in known:
-            names = ", ".join(sorted(known or ())) or "none"
+        known = known if isinstance(known, dict) else {}
+        if kernel_name not in known:
+            names = ", ".join(sorted(known)) or "none"
             raise UsageError(
                 f"Kernel {kernel_name} is not installed. The server at {info.url} has: {names}."
             )
