@@ -117,6 +117,7 @@ RETIRED: Final[Mapping[str, Reason]] = {
     "autogen.browser_utils.RequestsMarkdownBrowser": _BROWSER,
     "autogen.browser_utils.SeleniumMarkdownBrowser": _BROWSER,
     "autogen.browser_utils.SimpleTextBrowser": _BROWSER,
+    "autogen.math_utils.solve_problem": _COMPLETION,
     "autogen.oai.completion.ChatCompletion": _COMPLETION,
     "autogen.oai.completion.Completion": _COMPLETION,
 }

@@ -31,6 +31,7 @@ from ..oai.client import OpenAIWrapper
 from ..tools import registry
 from ..tools.registry import register_function
 from .agent import Agent
+from .subclassing import SubclassNames, plain_method
 
 __all__ = ["ConversableAgent", "plain_method", "register_function"]
 
@@ -40,17 +41,11 @@ _MODES = ("ALWAYS", "TERMINATE", "NEVER")
 _UNSET: Any = object()
 
 
-def plain_method(method: F) -> F:
-    """Mark a `_x` method that 0.2 programs override; the core asks whether somebody did."""
-    method.__plain__ = True  # type: ignore[attr-defined]
-    return method
-
-
 def _origin(function: Callable[..., Any]) -> Any:
     return getattr(function, "_origin", function)
 
 
-class ConversableAgent:
+class ConversableAgent(SubclassNames):
     """An agent that talks with others through a model, a person, code, tools or functions of yours.
 
     Args:

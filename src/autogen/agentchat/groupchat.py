@@ -20,7 +20,10 @@ from ..oai.client import OpenAIWrapper
 from .agent import Agent
 from .conversable_agent import ConversableAgent, plain_method
 
-__all__ = ["GroupChat", "GroupChatManager", "NoEligibleSpeaker"]
+__all__ = ["SELECT_SPEAKER_PROMPT_TEMPLATE", "GroupChat", "GroupChatManager", "NoEligibleSpeaker"]
+
+#: The closing prompt of the model that selects, unless a group has its own.
+SELECT_SPEAKER_PROMPT_TEMPLATE = "Read the conversation above. Which role of {agentlist} speaks next? Answer with the name alone."
 
 _MUST_NOT_BE_EMPTY = (
     "select_speaker_message_template",
@@ -88,10 +91,7 @@ class GroupChat:
         "Several roles take part in a conversation:\n{roles}\n\nRead it, then say which role of "
         "{agentlist} speaks next. Answer with the name of that role alone."
     )
-    select_speaker_prompt_template: str | None = (
-        "Read the conversation above. Which role of {agentlist} speaks next? Answer with the name "
-        "alone."
-    )
+    select_speaker_prompt_template: str | None = SELECT_SPEAKER_PROMPT_TEMPLATE
     select_speaker_auto_multiple_template: str = (
         "Your answer names more than one role. Choose exactly one of {agentlist}: the one that the "
         "conversation needs now. Write that name once and nothing else; names differ by upper and "

@@ -21,6 +21,7 @@ __all__ = [
     "Endpoint",
     "FunctionCall",
     "ModelClient",
+    "ModelClientResponseProtocol",
     "ModelRequest",
     "ModelTransport",
     "ToolCall",
@@ -208,8 +209,34 @@ class ModelTransport(Protocol):
         ...
 
 
+class ModelClientResponseProtocol(Protocol):
+    """What a client's `create` gives: `ModelClient.ModelClientResponseProtocol` of AutoGen 0.2."""
+
+    class Choice(Protocol):
+        """One alternative."""
+
+        class Message(Protocol):
+            """What the model said."""
+
+            content: str | None
+
+        message: Message
+
+    choices: list[Choice]
+    model: str
+
+
+class _NamesResponse(type(Protocol)):  # type: ignore[misc]
+    """Gives `ModelClient` the name of its response.
+
+    In the class itself the name would be one that `isinstance` asks every client for.
+    """
+
+    ModelClientResponseProtocol = ModelClientResponseProtocol
+
+
 @runtime_checkable
-class ModelClient(Protocol):
+class ModelClient(Protocol, metaclass=_NamesResponse):
     """A model client of the user's own, as AutoGen 0.2 defines it.
 
     Named in a config entry by `model_client_cls` and handed in by `register_model_client`.

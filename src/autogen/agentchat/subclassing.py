@@ -1,0 +1,102 @@
+"""The parts of a `ConversableAgent` that AutoGen 0.2 programs know from subclassing it.
+
+What is a point of the conversation here may be overridden in either flavour; the other names may
+be called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from .._chat import hooks
+from .._chat.model import completed_text
+from .._chat.opening import with_carryover
+from .._chat.reply import refuse_async_replies
+from .._chat.summary import by_method, last_message_text, reflect
+from .._kernel.drive import drive_sync
+from .._kernel.faces import faces
+from ..messages import expand_tool_responses
+
+__all__ = ["SubclassNames", "plain_method"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def plain_method(method: F) -> F:
+    """Mark a `_x` method that 0.2 programs override; the core asks whether somebody did."""
+    method.__plain__ = True  # type: ignore[attr-defined]
+    return method
+
+
+class SubclassNames:
+    """What subclasses of AutoGen 0.2 agents call and override beside the public methods."""
+
+    async def _process_last_received_message(
+        self, messages: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """`messages` with the last one as the hooks want it; what is stored is not changed."""
+        return await hooks.last_received(self, messages)
+
+    (
+        _process_last_received_message,
+        process_last_received_message,
+        a_process_last_received_message,
+    ) = faces(_process_last_received_message)
+
+    async def _process_all_messages_before_reply(
+        self, messages: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """`messages` as the hooks want them answered; what is stored is not changed."""
+        return await hooks.all_before_reply(self, messages)
+
+    (
+        _process_all_messages_before_reply,
+        process_all_messages_before_reply,
+        a_process_all_messages_before_reply,
+    ) = faces(_process_all_messages_before_reply)
+
+    @plain_method
+    def _summarize_chat(
+        self,
+        summary_method: str | Callable[..., Any] | None,
+        summary_args: Mapping[str, Any] | None,
+        recipient: Any = None,
+        cache: Any = None,
+    ) -> Any:
+        """The summary of the chat with `recipient`."""
+        args = summary_args or {}
+        return drive_sync(by_method(self, recipient, method=summary_method, args=args, cache=cache))
+
+    @staticmethod
+    def _last_msg_as_summary(
+        sender: Any, recipient: Any, summary_args: Mapping[str, Any] | None
+    ) -> str:
+        """The summary "last_msg"."""
+        return last_message_text(sender, recipient)
+
+    @staticmethod
+    def _reflection_with_llm_as_summary(
+        sender: Any, recipient: Any, summary_args: Mapping[str, Any] | None
+    ) -> str:
+        """The summary "reflection_with_llm"."""
+        return drive_sync(reflect(sender, recipient, summary_args or {}, None))
+
+    def _process_carryover(self, content: str, kwargs: Mapping[str, Any]) -> str:
+        """A first message with the `carryover` of `kwargs`."""
+        made: str = with_carryover(content, kwargs.get("carryover"))
+        return made
+
+    def _generate_oai_reply_from_client(
+        self, llm_client: Any, messages: Sequence[Mapping[str, Any]], cache: Any
+    ) -> str | dict[str, Any] | None:
+        """What a model client says to `messages`, which have the system message already."""
+        context = messages[-1].get("context") if messages else None
+        ready = list(expand_tool_responses(messages))
+        return drive_sync(
+            completed_text(llm_client, messages=ready, agent=self, cache=cache, context=context)
+        )
+
+    def _raise_exception_on_async_reply_functions(self) -> None:
+        """Raise RuntimeError if a coroutine function is registered that sync chats can't ask."""
+        refuse_async_replies(self)
