@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .errors import UsageError
 
@@ -80,6 +80,9 @@ class Event:
     agent: str | None = None
     parent: str | None = None
     v: int = EVENT_VERSION
+
+    #: Whether anybody sees it. Not part of its JSON form.
+    is_seen: ClassVar[bool] = True
 
     @property
     def is_transient(self) -> bool:

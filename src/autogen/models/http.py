@@ -117,7 +117,7 @@ class HttpTransport:
 
 
 class _Progress:
-    """Whether anything of an answer was shown."""
+    """Whether anybody saw a part of the answer."""
 
     __slots__ = ("shown",)
 
@@ -173,9 +173,9 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
 
 
 def _show(delta: dialect.Delta, progress: _Progress) -> None:
-    progress.shown = True
     name = "reasoning" if delta.kind == "reasoning" else "text"
-    transient("model.token", {name: delta.text})
+    if transient("model.token", {name: delta.text}):
+        progress.shown = True
 
 
 async def _body(response: aiohttp.ClientResponse, endpoint: Endpoint) -> bytes:

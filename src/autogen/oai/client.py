@@ -8,21 +8,37 @@ from __future__ import annotations
 
 import functools
 import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .. import runtime_logging
 from .._kernel.faces import faces
+from .._kernel.run import Run, current_run, entered
 from ..cache.cache import seeded
 from ..config.entry import CLIENT_OPTIONS, OWN_OPTIONS, Entry, parse_entries
 from ..errors import UsageError, UsageTypeError
+from ..events import Event
 from ..human.stream import IOStream
+from ..human.terminal import show
 from ..models.base import ChatCompletion, ModelClient, ModelTransport
 from ..models.custom import ClientNotRegistered, CustomClient
 from ..models.router import Router, instantiate, texts_or_messages
 from ..usage import Ledger
 
-__all__ = ["ModelClient", "OpenAIClient", "OpenAIWrapper", "PlaceHolderClient", "default_transport"]
+__all__ = [
+    "LEGACY_CACHE_DIR",
+    "LEGACY_DEFAULT_CACHE_SEED",
+    "ModelClient",
+    "OpenAIClient",
+    "OpenAIWrapper",
+    "PlaceHolderClient",
+    "default_transport",
+]
+
+#: The `cache_seed` and folder that AutoGen 0.2 used where nobody asked; here only who asks caches.
+LEGACY_DEFAULT_CACHE_SEED = 41
+LEGACY_CACHE_DIR = ".cache"
 
 logger = logging.getLogger("autogen")
 
@@ -87,6 +103,8 @@ class OpenAIWrapper:
     async def _create(self, **config: Any) -> Any:
         """The answer of the first entry that can give one.
 
+        Outside of a chat the tokens of a streamed answer are printed to the `IOStream` as they come.
+
         Args:
             config: `messages` (or `prompt`), request options, and optionally: `context` for
                 templates, `cache` (an object) or `cache_seed` (None: off), `filter_func(context=,
@@ -108,6 +126,18 @@ class OpenAIWrapper:
         for entry in self._router.entries:
             if entry.is_unregistered:
                 raise self._unregistered()
+        if current_run() is None and self._streams(config):
+            with entered(_printing()):
+                return await self._answer(config)
+        return await self._answer(config)
+
+    def _streams(self, config: Mapping[str, Any]) -> bool:
+        """Whether an answer may come in pieces."""
+        if "stream" in config:
+            return bool(config["stream"])
+        return any(entry.options.get("stream") for entry in self._router.entries)
+
+    async def _answer(self, config: dict[str, Any]) -> Any:
         if not runtime_logging.logging_enabled():
             return await self._router.create(config)
         with runtime_logging.completion(self, config, self._router.entries) as log:
@@ -243,6 +273,15 @@ def _entries(
         if entry.client is not None and type(entry.client) is not CustomClient:
             entry.client = CustomClient(entry.client)
     return entries
+
+
+def _printing() -> Run:
+    """A run for one call outside of every chat: its tokens are printed to the `IOStream`."""
+
+    def made(run: Run, type: str, data: dict[str, Any]) -> Event:
+        return Event(type=type, data=data, run_id=run.id, at=run.wall_time())
+
+    return Run(id=uuid.uuid4().hex, sinks=(show,), make_event=made)
 
 
 class PlaceHolderClient:
