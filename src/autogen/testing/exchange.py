@@ -44,10 +44,12 @@ class Reply:
     JSON. `drip` sends a few bytes at a time, cutting lines and characters apart.
 
     Attributes:
-        content: Text of the answer.
+        content: Text of the answer, or a list of parts, of which a stream has the texts.
         tool_calls: What `call()` gives.
+        function_call: Name and arguments of a call in the older form.
+        refusal: Text of `refusal`.
         reasoning: Text of `reasoning_content`.
-        finish_reason: "tool_calls" if there are any, else "stop".
+        finish_reason: "tool_calls" or "function_call" if there are any, else "stop".
         usage: The usage object; None counts words, {} leaves it out.
         delay_s: Seconds before the first byte.
         chunk_delay_s: Seconds between the events of a stream, or the bytes of a drip.
@@ -60,9 +62,11 @@ class Reply:
         raw: The exact body, whatever else is said here.
     """
 
-    content: str | None = None
+    content: str | list[dict[str, Any]] | None = None
     _: KW_ONLY
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    function_call: dict[str, Any] | None = None
+    refusal: str | None = None
     reasoning: str | None = None
     finish_reason: str | None = None
     usage: dict[str, Any] | None = None
@@ -95,6 +99,8 @@ def reply_of(said: Any) -> Reply:
     return Reply(
         message["content"],
         tool_calls=message.get("tool_calls") or [],
+        function_call=message.get("function_call"),
+        refusal=message.get("refusal"),
         reasoning=message.get("reasoning_content"),
     )
 

@@ -218,8 +218,13 @@ class LoopbackLLM(Strict):
         except UnexpectedCall as unexpected:
             said = str(unexpected)
         except BaseException as failed:  # noqa: BLE001 the thread lives on, the test is told
-            said = f"the script failed with {failed!r} at a call about:\n{_about(request)}"
-            script.report(said)
+            return self._failed(request, f"the script failed with {failed!r}")
+        return Reply(status=500, error=said, headers=_FINAL)
+
+    def _failed(self, request: Request, why: str) -> Reply:
+        """The answer to a call that the script could not answer; the test is told at the end."""
+        said = f"{why} at a call about:\n{_about(request)}"
+        self._script.report(said)
         return Reply(status=500, error=said, headers=_FINAL)
 
     def __repr__(self) -> str:
@@ -274,4 +279,9 @@ class _Endpoints(Listener):
     def _chat(self, request: Request) -> Sequence[Act]:
         if not request.messages or not all(isinstance(m, dict) for m in request.messages):
             raise ValueError("'messages' must be a list of messages, and not empty")
-        return answer(request, self._server._reply(request))
+        reply = self._server._reply(request)
+        try:
+            return answer(request, reply)
+        except (AttributeError, KeyError, TypeError, ValueError) as failed:
+            why = f"the script says {reply!r}, which has no form on the wire ({failed!r}),"
+            return answer(request, self._server._failed(request, why))

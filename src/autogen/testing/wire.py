@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .exchange import Reply, Request
-from .replies import n_words
+from .replies import n_words, text_of
 
 __all__ = ["completion", "dumped", "embeddings", "error", "events", "model", "models"]
 
@@ -72,6 +72,10 @@ def completion(request: Request, reply: Reply) -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": reply.content}
     if reply.tool_calls:
         message["tool_calls"] = reply.tool_calls
+    if reply.function_call is not None:
+        message["function_call"] = reply.function_call
+    if reply.refusal is not None:
+        message["refusal"] = reply.refusal
     if reply.reasoning is not None:
         message["reasoning_content"] = reply.reasoning
     choices: Any = [
@@ -118,16 +122,25 @@ def _deltas(reply: Reply) -> Iterator[dict[str, Any]]:
     yield {"role": "assistant", "content": None if reply.content is None else ""}
     for piece in _words.findall(reply.reasoning or ""):
         yield {"reasoning_content": piece}
-    for piece in _pieces(reply.content or "", reply.n_chunks):
+    for piece in _pieces(text_of({"content": reply.content}), reply.n_chunks):
         yield {"content": piece}
+    if reply.refusal is not None:
+        yield {"refusal": reply.refusal}
+    if reply.function_call is not None:
+        yield {"function_call": {**reply.function_call, "arguments": ""}}
+        for piece in _cut(reply.function_call.get("arguments", "")):
+            yield {"function_call": {"arguments": piece}}
     for index, made in enumerate(reply.tool_calls):
         function = made["function"]
-        arguments = function["arguments"]
         begun = {**made, "index": index, "function": {**function, "arguments": ""}}
         yield {"tool_calls": [begun]}
-        for at in range(0, len(arguments), _ARGUMENTS_PIECE):
-            more = {"arguments": arguments[at : at + _ARGUMENTS_PIECE]}
-            yield {"tool_calls": [{"index": index, "function": more}]}
+        for piece in _cut(function["arguments"]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+
+def _cut(arguments: str) -> Iterator[str]:
+    for at in range(0, len(arguments), _ARGUMENTS_PIECE):
+        yield arguments[at : at + _ARGUMENTS_PIECE]
 
 
 def _pieces(text: str, n: int | None) -> list[str]:
@@ -147,7 +160,9 @@ def _envelope(request: Request, kind: str) -> dict[str, Any]:
 
 
 def _finish_reason(reply: Reply) -> str:
-    return reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
+    if reply.finish_reason:
+        return reply.finish_reason
+    return "tool_calls" if reply.tool_calls else "function_call" if reply.function_call else "stop"
 
 
 def _usage(request: Request, reply: Reply) -> dict[str, Any]:
