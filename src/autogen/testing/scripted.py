@@ -7,6 +7,7 @@ counted in words and costs nothing.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from .script import Script, Strict, told
 __all__ = ["ScriptedModel"]
 
 _NAME = "scripted"
+_MOST_CONVERSATIONS = 256
 
 
 class ScriptedModel(Strict):
@@ -58,7 +60,8 @@ class ScriptedModel(Strict):
         self._script = Script(replies, owner="ScriptedModel")
         self._keep = keep
         self._lock = threading.Lock()
-        self._counted: tuple[list[Any], int] = ([], 0)
+        #: The last request of each conversation and its words, the newest last.
+        self._counted: OrderedDict[int, tuple[list[Any], int]] = OrderedDict()
         self._last: list[Any] = []
         self._n_answers = 0
         self.requests: list[dict[str, Any]] = []
@@ -142,14 +145,26 @@ class ScriptedModel(Strict):
                 del self.requests[: -self._keep]
 
     def _words(self, messages: list[Any]) -> int:
-        """Words in the texts of `messages`. Those of the request before are not counted again."""
-        before, total = self._counted
+        """Words in the texts of `messages`.
+
+        Those of the request before in the same conversation are not counted again. Agents that
+        share the model are told apart by their system messages.
+        """
+        if not messages:
+            return 0
+        # The list that is kept keeps the message alive, so that no other can have its identity.
+        conversation = id(messages[0])
+        with self._lock:
+            before, total = self._counted.pop(conversation, ([], 0))
         n = len(before)
         if n and messages[:n] == before:
             total += n_words(messages[n:])
         else:
             total = n_words(messages)
-        self._counted = (messages, total)
+        with self._lock:
+            self._counted[conversation] = (messages, total)
+            if len(self._counted) > _MOST_CONVERSATIONS:
+                self._counted.popitem(last=False)
         return total
 
     def __repr__(self) -> str:
