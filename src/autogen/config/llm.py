@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 from .entry import DEFAULT_AZURE_API_VERSION
 from .providers import provider
+from .secrets import redact
 
 __all__ = [
     "DEFAULT_AZURE_API_VERSION",
@@ -39,6 +41,8 @@ _NO_MODEL = (
     "'llm_config' or in each config of 'config_list'."
 )
 _OWN_CLIENT_KEYS = ("model_client", "model_client_cls")
+#: Text that was meant as the path of a file: no JSON, and with a slash in it or such an ending.
+_PATH = re.compile(r"""(?![\[{"])[^\n]*(?:[/\\][^\n]*|\.json)""")
 _Filter = Mapping[str, Sequence[Any]]
 
 
@@ -128,6 +132,11 @@ def config_list_from_json(
         if _is_file(text):
             source = f"the file {text!r} (named by the variable {env_or_file})"
             text = Path(text).read_text(encoding="utf-8")
+        elif _PATH.fullmatch(text.strip()):
+            raise FileNotFoundError(
+                f"{source} is {redact(text)!r}, and there is no such file; set it to the path of "
+                "a JSON file, or to the JSON list of dicts itself."
+            )
     else:
         path = os.path.join(file_location or "", env_or_file)
         if not os.path.isfile(path):
