@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,9 @@ _HELP = """\
   /exit, Ctrl-D   leave
   Ctrl-C          stop the answer under way
   A line that ends with \\ goes on in the next one."""
+
+#: One word behind a slash. A path has a second slash or a dot, and goes to the model.
+_COMMAND = re.compile(r"/[A-Za-z?-]*")
 
 _RUNNABLE = frozenset({"bash", "py", "python", "sh", "shell"})
 
@@ -87,8 +91,14 @@ class Person(UserProxyAgent):
             elif command == "/new":
                 self.wants_new = True
                 return "exit"
+            elif command == "/exit":
+                return "exit"
+            elif _COMMAND.fullmatch(command):
+                self._session.pen.warn(
+                    f"There is no {command}; the commands are /new, /help and /exit."
+                )
             else:
-                return "exit" if command == "/exit" else line
+                return line
 
 
 def _read(prompt: str) -> str:
