@@ -24,6 +24,7 @@ from autogen.coding.factory import legacy_executor
 from autogen.coding.func_with_reqs import FunctionWithRequirements
 from autogen.coding.walls import probe
 from autogen.errors import ExecutionError, NoWallError, PackageError, RunCancelled, UsageError
+from autogen.testing.conformance.executor import conformance_tests
 
 from . import test_sandbox_network
 from .docker_engine import IMAGE, SHARED, Engine, EngineMissing
@@ -36,6 +37,8 @@ pytestmark = [
     pytest.mark.xdist_group("docker"),
 ]
 
+
+test_conformance = conformance_tests("docker_box", walled=True, limited=True)
 
 FETCH = test_sandbox_network.FETCH
 site = test_sandbox_network.site

@@ -24,6 +24,7 @@ from autogen.coding import SandboxCommandLineCodeExecutor, landlock
 from autogen.coding.landlock import second_filter
 from autogen.coding.walls import probe
 from autogen.errors import NoWallError, RunCancelled
+from autogen.testing.conformance.executor import conformance_tests
 
 pytestmark = pytest.mark.wall
 
@@ -31,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 #: What the probe says where the Python of this process lies in a folder that only root may enter.
 CLOSED = "is closed to others"
+
+test_conformance = conformance_tests("make", walled=True, limited=True)
 
 
 @pytest.fixture
