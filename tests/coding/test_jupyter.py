@@ -383,7 +383,7 @@ def test_error_of_a_sink_ends_the_cell(shared, run):
 @pytest.mark.wall
 @requirement("jupyter:timeout", "jupyter:interrupt")
 def test_timeout_interrupts_and_keeps_state(kernel, run):
-    box = kernel(timeout=1)
+    box = kernel(timeout=2)
     run(box, "x = 5")
     code = "print('so far', flush=True)\nimport time\ntime.sleep(60)"
     result = run(box, code)
@@ -396,7 +396,7 @@ def test_timeout_interrupts_and_keeps_state(kernel, run):
 @pytest.mark.wall
 @requirement("jupyter:interrupt", "jupyter:lost")
 def test_kernel_that_ignores_interrupts_is_killed(kernel, run):
-    box = kernel(timeout=1)
+    box = kernel(timeout=2)
     run(box, "x = 5")
     result = run(box, "import signal, time\nsignal.signal(2, signal.SIG_IGN)\ntime.sleep(60)")
     assert result.output.startswith("ERROR: Timeout waiting for output from code block: ")
@@ -456,7 +456,7 @@ threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 
 
 @pytest.mark.wall
-def test_cancelling_is_over_within_a_second(kernel, run):
+def test_cancelling_ends_the_cell_or_else_the_kernel(kernel, run, wait_s):
     box = kernel()
     run(box, "x = 1")
     for code, kept in (
@@ -469,7 +469,7 @@ def test_cancelling_is_over_within_a_second(kernel, run):
         started_s = time.monotonic()
         with entered(Run(id="r", cancel=token)), pytest.raises(RunCancelled):
             run(box, code)
-        assert time.monotonic() - started_s < 0.3 + 1.5
+        assert time.monotonic() - started_s < wait_s
         timer.join()
         assert ("lost" in run(box, "1").output) != kept
 

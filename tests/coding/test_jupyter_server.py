@@ -111,7 +111,7 @@ def test_much_output_keeps_head_and_tail(remote, run):
 
 @requirement("jupyter:timeout", "jupyter:interrupt", "jupyter:lost")
 def test_timeout_interrupts_or_else_ends_the_kernel(remote, run):
-    box = remote(timeout=1)
+    box = remote(timeout=2)
     run(box, "x = 5")
     result = run(box, "print('so far', flush=True)\nimport time\ntime.sleep(60)")
     assert result.output.startswith("ERROR: Timeout waiting for output from code block: print(")
@@ -144,7 +144,7 @@ def test_kernel_that_was_restarted_by_others_is_noticed(remote, run, client):
     assert run(box, "1").output == f"{STATE_LOST}\n1"
 
 
-def test_cancelling_is_over_within_a_second(remote, run):
+def test_cancelling_ends_the_cell_or_else_the_kernel(remote, run, wait_s):
     box = remote()
     run(box, "x = 1")
     for code in ("sleep(60)", "signal.signal(2, signal.SIG_IGN); sleep(60)"):
@@ -154,7 +154,7 @@ def test_cancelling_is_over_within_a_second(remote, run):
         started_s = time.monotonic()
         with entered(Run(id="r", cancel=token)), pytest.raises(RunCancelled):
             run(box, f"import signal\nfrom time import sleep\n{code}")
-        assert time.monotonic() - started_s < 0.3 + 4
+        assert time.monotonic() - started_s < 0.3 + wait_s
         timer.join()
 
 
