@@ -138,7 +138,6 @@ class CommandLineExecutor:
             saved: dict[Path, bool] = {}
             ran = self._execute(code_blocks, saved, token)
             self._fetch(saved, token)
-            self._fetch(saved, token)
             programs = frozenset(path for path, is_program in saved.items() if is_program)
             artifacts = before.artifacts(leave_out=programs)
         return CommandLineCodeResult(
@@ -268,7 +267,7 @@ class CommandLineExecutor:
         """What people are told of where a saved file is."""
         return str(path)
 
-    def _fetch(self, saved: Sequence[Path], token: CancelToken) -> None:
+    def _fetch(self, saved: Iterable[Path], token: CancelToken) -> None:
         """Have in the work_dir what blocks left, where they run in another folder."""
 
     def _run_file(self, path: Path, language: str, token: CancelToken) -> Ran:
