@@ -136,7 +136,7 @@ class Database:
         host, pid, _ = worker_id.rsplit(":", 2)
         if host == socket.gethostname() and not _is_running(int(pid)):
             return False
-        return worker_id not in self.store.dead_workers(LEASE_S)
+        return self.store.beats_since(worker_id, LEASE_S)
 
     # -- records
 

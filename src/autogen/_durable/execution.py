@@ -8,6 +8,7 @@ is called), or it is under way elsewhere (`RunBusy`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..errors import ReplayMismatch, RunBusy, RunCancelled, RunLost
@@ -84,6 +85,7 @@ class Execution:
             stop_reason=reason,
             result=dict(result),
             error=None,
+            leave=True,
         )
         self._leave(is_finished=reason not in UNFINISHED)
 
@@ -101,6 +103,7 @@ class Execution:
                 status="cancelled" if cancelled else "failed",
                 stop_reason="cancelled" if cancelled else "error",
                 error={"type": type(error).__name__, "text": str(error)},
+                leave=True,
             )
         except RunLost:
             # Whoever has the run now says how it ends.
@@ -110,8 +113,11 @@ class Execution:
 
     def release(self) -> None:
         """Let go of a run that nobody ended: whoever runs it next goes on with it."""
-        if self._owner is not None and self._log is not None:
-            self._leave(is_finished=False)
+        if self._owner is None or self._log is None:
+            return
+        with suppress(RunLost):
+            self._database.store.update(self.run_id, self._owner, status="paused", leave=True)
+        self._leave(is_finished=False)
 
     def _leave(self, *, is_finished: bool) -> None:
         log, self._log = self._log, None

@@ -1,0 +1,174 @@
+"""Teams: agents that can be made anew by name, so that any worker can go on with their chat.
+
+@autogen.team("reviewers")
+def reviewers():
+    writer = AssistantAgent("writer", llm_config=...)
+    critic = AssistantAgent("critic", llm_config=...)
+    return {"sender": critic, "recipient": writer, "max_turns": 4}
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..agentchat.conversable_agent import ConversableAgent
+from ..agentchat.user_proxy_agent import UserProxyAgent
+from ..errors import UsageError, UsageTypeError
+
+__all__ = ["Team", "find_teams", "team", "team_named", "teams"]
+
+Factory = Callable[..., Any]
+F = TypeVar("F", bound=Factory)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_SUFFIX = ".team.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """Agents that can be made anew.
+
+    Attributes:
+        name: What it is asked for by.
+        make: Makes the agents: gives a chat as an entry of `initiate_chats` (a dict with `sender`
+            and `recipient`, and whatever else `initiate_chat` takes), a pair (sender, recipient),
+            or one agent, which is then spoken to by a user proxy that asks people.
+        concurrency: How many of its chats may run at once in all workers; None for any number.
+        description: For people.
+    """
+
+    name: str
+    make: Factory
+    concurrency: int | None = None
+    description: str = ""
+
+    def chat(self) -> dict[str, Any]:
+        """A new chat of new agents, as keywords of `initiate_chat` and its `sender`.
+
+        Raises:
+            UsageTypeError: What `make` gave is no chat.
+        """
+        made = self.make()
+        if isinstance(made, Mapping):
+            chat = dict(made)
+        elif isinstance(made, tuple) and len(made) == 2:
+            chat = {"sender": made[0], "recipient": made[1]}
+        else:
+            user = UserProxyAgent("user", code_execution_config=False)
+            chat = {"sender": user, "recipient": made}
+        for key in ("sender", "recipient"):
+            if not isinstance(chat.get(key), ConversableAgent):
+                raise UsageTypeError(
+                    f"team {self.name!r} made {made!r}; return a dict with 'sender' and "
+                    "'recipient', a pair of agents, or one agent."
+                )
+        return chat
+
+
+_teams: dict[str, Team] = {}
+
+
+def team(name: str, *, concurrency: int | None = None, description: str = "") -> Callable[[F], F]:
+    """Register a function that makes a team, so that workers can run its chats.
+
+    The function is called anew for each chat, and again when the chat goes on in another process:
+    it must make new agents each time.
+
+    Args:
+        name: Letters, digits, `_`, `.` and `-`; at most 64.
+        concurrency: How many of its chats may run at once in all workers; None for any number.
+        description: For people; None takes the first line of the docstring.
+
+    Raises:
+        UsageError: The name cannot be used, or another function has it.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"the team name {name!r} can't be used; give 1 to 64 letters, digits, '_', '.' and "
+            "'-', beginning with a letter or digit."
+        )
+    if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
+        raise UsageError(f"concurrency is {concurrency!r}; give a whole number of at least 1.")
+
+    def register(make: F) -> F:
+        words = description or (make.__doc__ or "").strip().partition("\n")[0]
+        add(Team(name=name, make=make, concurrency=concurrency, description=words))
+        return make
+
+    return register
+
+
+def add(one: Team) -> None:
+    """Register a team."""
+    before = _teams.get(one.name)
+    if before is not None and _home(before.make) != _home(one.make):
+        raise UsageError(
+            f"two teams have the name {one.name!r}: {_home(before.make)} and {_home(one.make)}; "
+            "rename one."
+        )
+    _teams[one.name] = one
+
+
+def _home(function: Factory) -> str:
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"
+
+
+def teams() -> dict[str, Team]:
+    """The teams that this process knows, by name."""
+    return dict(_teams)
+
+
+def team_named(name: str) -> Team:
+    """The team with this name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    found = _teams.get(name)
+    if found is None:
+        known = ", ".join(sorted(_teams)) or "none"
+        raise UsageError(
+            f"no team has the name {name!r}; known are: {known}. Register it with "
+            '@autogen.team("NAME") in a file of the folder that --teams names.'
+        )
+    return found
+
+
+def find_teams(folder: str | Path) -> list[Team]:
+    """Load the teams of a folder: its Python files, and its `*.team.yaml` files.
+
+    Python files are imported, so the folder is trusted like any code; a file whose name begins
+    with `_` is left out.
+
+    Raises:
+        UsageError: There is no such folder, or a file of it cannot be loaded.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise UsageError(f"there is no folder {str(folder)!r} to find teams in.")
+    before = set(_teams)
+    for path in sorted(place.glob("*.py")):
+        if not path.name.startswith("_"):
+            _import(path)
+    return [_teams[name] for name in sorted(set(_teams) - before)]
+
+
+def _import(path: Path) -> None:
+    name = f"autogen_teams_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UsageError(
+            f"the team file {str(path)!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,1 @@
+"""What durable runs leave in a database: runs, events, questions, signs of life."""

@@ -1,0 +1,160 @@
+"""Questions to people in a store: each is answered once, from any process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import AlreadyAnswered, QuestionExpired, UnknownQuestion
+from .base import QuestionRecord
+from .sql import SqlStore
+from .tables import questions
+
+__all__ = ["Questions"]
+
+_TIMES = ("answered_at", "asked_at", "deadline_at")
+
+
+class Questions:
+    """The questions of a store."""
+
+    def __init__(self, store: SqlStore):
+        self._store = store
+
+    def ask(self, question: QuestionRecord) -> QuestionRecord:
+        """The question as it stands; asked again, it is the same one."""
+        values = {
+            "id": question.id,
+            "run_id": question.run_id,
+            "key": question.key,
+            "agent": question.agent,
+            "kind": question.kind,
+            "prompt": json.dumps(question.prompt),
+            "schema": None if question.schema is None else json.dumps(question.schema),
+            "default": None if question.default is None else json.dumps(question.default),
+            "deadline_at": None
+            if question.deadline_at is None
+            else question.deadline_at.timestamp(),
+            "status": "open",
+            "asked_at": self._store.now,
+        }
+        made = self._store.insert(questions).values(values).on_conflict_do_nothing()
+        with self._store.writing(f"question {question.id!r}") as connection:
+            if connection.execute(made).rowcount == 0:
+                # Withdrawn by an execution that was stopped; the next one asks again.
+                connection.execute(
+                    sa.update(questions)
+                    .where(questions.c.id == question.id, questions.c.status == "withdrawn")
+                    .values(status="open")
+                )
+            return self._found(connection, question.id)
+
+    def question(self, question_id: str) -> QuestionRecord:
+        """The question with this id.
+
+        Raises:
+            UnknownQuestion: There is none.
+        """
+        with self._store.reading(f"question {question_id!r}") as connection:
+            return self._found(connection, question_id)
+
+    def _found(self, connection: sa.Connection, question_id: str) -> QuestionRecord:
+        query = sa.select(questions).where(questions.c.id == question_id)
+        row = connection.execute(query).mappings().first()
+        if row is None:
+            raise UnknownQuestion(
+                f"there is no question {question_id!r}; `autogen answer` lists the open ones."
+            )
+        return _record(row)
+
+    def questions(
+        self, *, status: str | None = "open", run_id: str | None = None, limit: int = 1000
+    ) -> list[QuestionRecord]:
+        """Questions, the oldest first; `status` None for all."""
+        query = sa.select(questions).order_by(questions.c.asked_at, questions.c.id).limit(limit)
+        if status is not None:
+            query = query.where(questions.c.status == status)
+        if run_id is not None:
+            query = query.where(questions.c.run_id == run_id)
+        with self._store.reading("the questions") as connection:
+            return [_record(row) for row in connection.execute(query).mappings()]
+
+    def answer(self, question_id: str, answer: str, *, by: str | None = None) -> QuestionRecord:
+        """Answer a question; the first answer counts.
+
+        Raises:
+            UnknownQuestion: There is none with this id.
+            AlreadyAnswered: Somebody answered before.
+            QuestionExpired: Its time is over, or nobody waits for it any more.
+        """
+        now = self._store.now
+        in_time = sa.or_(questions.c.deadline_at.is_(None), questions.c.deadline_at > now)
+        answered = (
+            sa.update(questions)
+            .where(questions.c.id == question_id, questions.c.status == "open", in_time)
+            .values(status="answered", answer=json.dumps(answer), answered_by=by, answered_at=now)
+        )
+        with self._store.writing(f"the answer to question {question_id!r}") as connection:
+            done = connection.execute(answered).rowcount == 1
+            found = self._found(connection, question_id)
+        if done:
+            return found
+        if found.status == "answered":
+            who = f" by {found.answered_by}" if found.answered_by else ""
+            raise AlreadyAnswered(
+                f"question {question_id!r} was answered{who} before; each is once."
+            )
+        raise QuestionExpired(
+            f"question {question_id!r} can't be answered any more: "
+            + ("nobody waits for it" if found.status == "withdrawn" else "its time is over")
+            + "."
+        )
+
+    def answered(self, ids: Collection[str]) -> dict[str, QuestionRecord]:
+        """Those of `ids` that are open no longer; cheap for thousands."""
+        found: dict[str, QuestionRecord] = {}
+        names = list(ids)
+        with self._store.reading("the answers") as connection:
+            for start in range(0, len(names), 500):
+                query = sa.select(questions).where(
+                    questions.c.id.in_(names[start : start + 500]), questions.c.status != "open"
+                )
+                for row in connection.execute(query).mappings():
+                    found[row["id"]] = _record(row)
+        return found
+
+    def expire(self) -> None:
+        """Close the questions whose time is over; those with a default are answered by it."""
+        now = self._store.now
+        late = (questions.c.status == "open", questions.c.deadline_at <= now)
+        with self._store.reading("the deadlines of questions") as connection:
+            if connection.execute(sa.select(sa.exists().where(*late))).scalar() is not True:
+                return
+        with self._store.writing("the deadlines of questions") as connection:
+            connection.execute(
+                sa.update(questions)
+                .where(*late)
+                .values(status="expired", answer=questions.c.default, answered_at=now)
+            )
+
+    def withdraw(self, question_id: str) -> None:
+        """Nobody waits for an answer any more."""
+        with self._store.writing(f"question {question_id!r}") as connection:
+            connection.execute(
+                sa.update(questions)
+                .where(questions.c.id == question_id, questions.c.status == "open")
+                .values(status="withdrawn")
+            )
+
+
+def _record(row: Any) -> QuestionRecord:
+    values = dict(row)
+    for name in ("answer", "default", "prompt", "schema"):
+        values[name] = None if values[name] is None else json.loads(values[name])
+    for name in _TIMES:
+        values[name] = None if values[name] is None else datetime.fromtimestamp(values[name], UTC)
+    return QuestionRecord(**values)

@@ -1,0 +1,426 @@
+"""`SqlStore`: runs, events and questions in SQLite or Postgres.
+
+Every method is one transaction, may be called from any thread, and blocks. What an execution
+writes names its owner, and is refused with `RunLost` once another one owns the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..errors import RunLost, UnknownRun
+from ..events import Event
+from .base import RunRecord, Verdict, Wish
+from .chain import START, body_of, event_of, linked, verified
+from .connect import NOW, READS, connected, masked, translated
+from .schema import upgraded
+from .tables import beats, events, questions, runs
+
+__all__ = ["SqlStore"]
+
+_JSON = ("edits", "error", "request", "result")
+_LIVE = ("queued", "running", "waiting")
+
+
+class SqlStore:
+    """A database, opened and brought to the newest version of its tables.
+
+    Raises:
+        UsageError: The URL is of no kind that is known.
+        JournalError: The database cannot be used; the text says why and what to do.
+    """
+
+    def __init__(self, url: str):
+        self.url = url
+        self._engine = connected(url)
+        self._now = NOW[self._engine.dialect.name]
+        with translated(f"the database {masked(url)} cannot be opened"):
+            upgraded(self._engine)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[sa.Connection]:
+        """A connection that only reads."""
+        with (
+            translated(f"{what} could not be read from {masked(self.url)}"),
+            self._engine.connect().execution_options(**{READS: True}) as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def writing(self, what: str) -> Iterator[sa.Connection]:
+        """A transaction."""
+        with (
+            translated(f"{what} could not be written to {masked(self.url)}"),
+            self._engine.begin() as connection,
+        ):
+            yield connection
+
+    def insert(self, table: sa.Table) -> Any:
+        """An insert that may say what to do about a row that is there."""
+        made = sqlite if self._engine.dialect.name == "sqlite" else postgresql
+        return made.insert(table)
+
+    @property
+    def now(self) -> Any:
+        """The time by the clock of the database, as SQL."""
+        return self._now
+
+    # -- runs
+
+    def create_run(self, record: RunRecord) -> tuple[RunRecord, bool]:
+        """The run with the id of `record`, and whether it is new."""
+        values = {**_columns(record), "last_pos": 0, "last_hash": START}
+        made = self.insert(runs).values(
+            {**values, "created_at": self._now, "updated_at": self._now}
+        )
+        with self.writing(f"run {record.id!r}") as connection:
+            is_new = connection.execute(made.on_conflict_do_nothing()).rowcount == 1
+            return self._run(connection, record.id), is_new
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run with this id.
+
+        Raises:
+            UnknownRun: There is none.
+        """
+        with self.reading(f"run {run_id!r}") as connection:
+            return self._run(connection, run_id)
+
+    def _run(self, connection: sa.Connection, run_id: str) -> RunRecord:
+        row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+        if row is None:
+            raise UnknownRun(
+                f"there is no run {run_id!r} in {masked(self.url)}; `autogen runs` lists those "
+                "there are."
+            )
+        return _record(row)
+
+    def runs(
+        self,
+        *,
+        status: str | None = None,
+        team: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[RunRecord]:
+        """Runs, the newest first.
+
+        Args:
+            status: Only those.
+            team: Only those of this team.
+            after: The id of the last run of the page before.
+            limit: The most to give.
+        """
+        query = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(runs.c.status == status)
+        if team is not None:
+            query = query.where(runs.c.team == team)
+        with self.reading("the runs") as connection:
+            if after is not None:
+                at = connection.execute(
+                    sa.select(runs.c.created_at).where(runs.c.id == after)
+                ).scalar()
+                if at is None:
+                    raise UnknownRun(f"there is no run {after!r} to list those before.")
+                query = query.where(sa.tuple_(runs.c.created_at, runs.c.id) < sa.tuple_(at, after))
+            return [_record(row) for row in connection.execute(query).mappings()]
+
+    def claim(self, run_id: str, owner: str, *, expected: str | None) -> RunRecord | None:
+        """Make `owner` the only one that may write to a run; None if it was not `expected`'s."""
+        was = runs.c.owner.is_(None) if expected is None else runs.c.owner == expected
+        taken = (
+            sa.update(runs)
+            .where(runs.c.id == run_id, was, runs.c.status != "finished")
+            .values(
+                owner=owner,
+                worker_id=owner.rpartition("/")[0],
+                attempts=runs.c.attempts + 1,
+                status="running",
+                wish=None,
+                updated_at=self._now,
+            )
+        )
+        with self.writing(f"run {run_id!r}") as connection:
+            if connection.execute(taken).rowcount != 1:
+                return None
+            return self._run(connection, run_id)
+
+    def update(self, run_id: str, owner: str, *, leave: bool = False, **changes: Any) -> None:
+        """Change fields of a run that `owner` has; `leave` lets go of it as well.
+
+        Raises:
+            RunLost: Somebody else has it.
+        """
+        values = {k: _plain(v) if k in _JSON else v for k, v in changes.items()}
+        if leave:
+            values.update(owner=None, worker_id=None)
+        changed = (
+            sa.update(runs)
+            .where(runs.c.id == run_id, runs.c.owner == owner)
+            .values(**values, updated_at=self._now)
+        )
+        with self.writing(f"run {run_id!r}") as connection:
+            if connection.execute(changed).rowcount != 1:
+                raise _lost(run_id)
+
+    def wish(self, run_id: str, wish: Wish) -> RunRecord:
+        """Ask whoever has a run to stop it; one that nobody has yet is stopped at once."""
+        stopped = "cancelled" if wish == "cancel" else "paused"
+        live = (runs.c.id == run_id, runs.c.status.in_(_LIVE))
+        with self.writing(f"run {run_id!r}") as connection:
+            connection.execute(
+                sa.update(runs)
+                .where(*live, runs.c.owner.is_(None))
+                .values(status=stopped, stop_reason="cancelled", updated_at=self._now)
+            )
+            connection.execute(sa.update(runs).where(*live).values(wish=wish))
+            return self._run(connection, run_id)
+
+    def wishes(self, worker_id: str) -> dict[str, str]:
+        """What is wished of the runs that a process has, by their ids."""
+        query = sa.select(runs.c.id, runs.c.wish).where(
+            runs.c.worker_id == worker_id, runs.c.wish.is_not(None)
+        )
+        with self.reading("what is wished of runs") as connection:
+            return {row.id: row.wish for row in connection.execute(query)}
+
+    # -- workers
+
+    def beat(self, worker_id: str) -> None:
+        """Write down that a process lives."""
+        row = self.insert(beats).values(worker_id=worker_id, beat_at=self._now)
+        row = row.on_conflict_do_update(
+            index_elements=[beats.c.worker_id], set_={"beat_at": self._now}
+        )
+        with self.writing("a sign of life") as connection:
+            connection.execute(row)
+
+    def leave(self, worker_id: str) -> None:
+        """Write down that a process has ended."""
+        with self.writing("a sign of life") as connection:
+            connection.execute(sa.delete(beats).where(beats.c.worker_id == worker_id))
+
+    def beats_since(self, worker_id: str, lease_s: float) -> bool:
+        """Whether a process gave a sign of life in the last `lease_s` seconds."""
+        query = sa.select(beats.c.beat_at > self._now - lease_s).where(
+            beats.c.worker_id == worker_id
+        )
+        with self.reading("a sign of life") as connection:
+            return bool(connection.execute(query).scalar())
+
+    def workers_with_runs(self) -> list[str]:
+        """The processes that have runs of teams under way."""
+        query = (
+            sa.select(runs.c.worker_id)
+            .where(runs.c.team.is_not(None), runs.c.worker_id.is_not(None))
+            .where(runs.c.status.in_(_LIVE))
+            .distinct()
+        )
+        with self.reading("the workers") as connection:
+            return list(connection.execute(query).scalars())
+
+    def runs_of(self, worker_id: str) -> list[RunRecord]:
+        """The runs of teams that a process has under way."""
+        query = sa.select(runs).where(
+            runs.c.worker_id == worker_id,
+            runs.c.team.is_not(None),
+            runs.c.status.in_(_LIVE),
+        )
+        with self.reading("the runs of a worker") as connection:
+            return [_record(row) for row in connection.execute(query).mappings()]
+
+    def waiting_for_workers(self, since_s: float) -> list[RunRecord]:
+        """Runs of teams that nobody has taken up for `since_s` seconds."""
+        query = sa.select(runs).where(
+            runs.c.status == "queued",
+            runs.c.team.is_not(None),
+            runs.c.owner.is_(None),
+            runs.c.updated_at < self._now - since_s,
+        )
+        with self.reading("the runs that wait") as connection:
+            return [_record(row) for row in connection.execute(query).mappings()]
+
+    def requeue(
+        self, run_id: str, *, expected: str | None, status: str | None = None
+    ) -> RunRecord | None:
+        """Take a run from a dead owner, or from nobody, and have workers go on with it.
+
+        Returns:
+            The run; None if it was not `expected`'s, or not in `status`.
+        """
+        was = runs.c.owner.is_(None) if expected is None else runs.c.owner == expected
+        query = sa.update(runs).where(runs.c.id == run_id, was)
+        if status is not None:
+            query = query.where(runs.c.status == status)
+        queued = query.values(
+            status="queued", owner=None, worker_id=None, wish=None, updated_at=self._now
+        )
+        with self.writing(f"run {run_id!r}") as connection:
+            if connection.execute(queued).rowcount != 1:
+                return None
+            return self._run(connection, run_id)
+
+    def give_up(self, run_id: str, *, expected: str | None, text: str) -> None:
+        """Have nobody try a run again until somebody asks for it."""
+        with self.writing(f"run {run_id!r}") as connection:
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id, runs.c.owner == expected)
+                .values(
+                    status="dead",
+                    stop_reason="error",
+                    error=_plain({"type": "WorkerDied", "text": text}),
+                    owner=None,
+                    worker_id=None,
+                    updated_at=self._now,
+                )
+            )
+
+    # -- events
+
+    def append(self, run_id: str, owner: str, new: Sequence[Event]) -> list[Event]:
+        """Write events, in one piece; those whose key is there already are left out.
+
+        Returns:
+            The written ones, with their `pos`.
+
+        Raises:
+            RunLost: `owner` does not have the run any more.
+        """
+        keys = [event.key for event in new]
+        with self.writing(f"events of run {run_id!r}") as connection:
+            end = connection.execute(
+                sa.select(runs.c.owner, runs.c.last_pos, runs.c.last_hash)
+                .where(runs.c.id == run_id)
+                .with_for_update()
+            ).first()
+            if end is None or end.owner != owner:
+                raise _lost(run_id)
+            known = set(
+                connection.execute(
+                    sa.select(events.c.key).where(events.c.run_id == run_id, events.c.key.in_(keys))
+                ).scalars()
+            )
+            pos, last = end.last_pos, end.last_hash
+            rows: list[dict[str, Any]] = []
+            for event in new:
+                if event.key in known:
+                    continue
+                known.add(event.key)
+                pos += 1
+                body = body_of(event)
+                last = linked(last, pos, body)
+                rows.append(
+                    {
+                        "run_id": run_id,
+                        "pos": pos,
+                        "key": event.key,
+                        "type": event.type,
+                        "body": body,
+                        "hash": last,
+                    }
+                )
+            if rows:
+                connection.execute(sa.insert(events), rows)
+                connection.execute(
+                    sa.update(runs)
+                    .where(runs.c.id == run_id)
+                    .values(last_pos=pos, last_hash=last, updated_at=self._now)
+                )
+        return [event_of(row["pos"], row["body"]) for row in rows]
+
+    def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        """Events of a run in their order, those after number `after`."""
+        query = (
+            sa.select(events.c.pos, events.c.body)
+            .where(events.c.run_id == run_id, events.c.pos > after)
+            .order_by(events.c.pos)
+            .limit(limit)
+        )
+        with self.reading(f"the events of run {run_id!r}") as connection:
+            return [event_of(pos, body) for pos, body in connection.execute(query)]
+
+    def verify(self, run_id: str) -> Verdict:
+        """Whether the events of a run are as they were written.
+
+        Raises:
+            UnknownRun: There is no such run.
+        """
+        query = (
+            sa.select(events.c.pos, events.c.body, events.c.hash)
+            .where(events.c.run_id == run_id)
+            .order_by(events.c.pos)
+        )
+        with self.reading(f"the events of run {run_id!r}") as connection:
+            self._run(connection, run_id)
+            end = connection.execute(
+                sa.select(runs.c.last_pos, runs.c.last_hash).where(runs.c.id == run_id)
+            ).one()
+            rows = ((row.pos, row.body, row.hash) for row in connection.execute(query))
+            return verified(rows, end.last_pos, end.last_hash)
+
+    # -- retention
+
+    def prune(self, older_than_s: float) -> list[RunRecord]:
+        """Delete runs that ended so long ago, with their events and questions.
+
+        A run that another one was forked from stays as long as that one.
+        """
+        parent = runs.alias()
+        forked = sa.exists().where(parent.c.forked_from == runs.c.id)
+        query = sa.select(runs).where(
+            runs.c.status.not_in(_LIVE), runs.c.updated_at < self._now - older_than_s, ~forked
+        )
+        with self.writing("what is too old") as connection:
+            old = [_record(row) for row in connection.execute(query).mappings()]
+            ids = [record.id for record in old]
+            for table, column in (
+                (events, events.c.run_id),
+                (questions, questions.c.run_id),
+                (runs, runs.c.id),
+            ):
+                for start in range(0, len(ids), 500):
+                    some = ids[start : start + 500]
+                    connection.execute(sa.delete(table).where(column.in_(some)))
+        return old
+
+
+def _lost(run_id: str) -> RunLost:
+    return RunLost(
+        f"run {run_id!r} belongs to another execution by now; this one ends here, and writes "
+        "nothing more."
+    )
+
+
+def _plain(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, default=repr)
+
+
+def _columns(record: RunRecord) -> dict[str, Any]:
+    values = asdict(record)
+    del values["created_at"], values["updated_at"]
+    values.update({name: _plain(values[name]) for name in _JSON})
+    values["worker_id"] = None if record.owner is None else record.owner.rpartition("/")[0]
+    return values
+
+
+def _record(row: Any) -> RunRecord:
+    values = {k: v for k, v in row.items() if k not in ("last_hash", "last_pos", "worker_id")}
+    for name in _JSON:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    for name in ("created_at", "updated_at"):
+        values[name] = datetime.fromtimestamp(values[name], UTC)
+    return RunRecord(**values)

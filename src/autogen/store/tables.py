@@ -1,0 +1,81 @@
+"""The tables of a store. A change here wants a migration beside it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+__all__ = ["beats", "events", "metadata", "questions", "runs"]
+
+metadata = sa.MetaData()
+
+# JSON stands in text columns, escaped to ASCII: neither database takes every text as it is (a lone
+# surrogate, a NUL), and a hash needs the very bytes that were written.
+
+runs = sa.Table(
+    "autogen_runs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("team", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("stop_reason", sa.Text),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("result", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("owner", sa.Text),
+    # The process of the owner: the part of its name before the slash.
+    sa.Column("worker_id", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("wish", sa.Text),
+    sa.Column("forked_from", sa.Text),
+    sa.Column("forked_at", sa.Integer),
+    sa.Column("edits", sa.Text),
+    # The newest event: its number, and the end of the chain of hashes.
+    sa.Column("last_pos", sa.Integer, nullable=False),
+    sa.Column("last_hash", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("updated_at", sa.Float, nullable=False),
+)
+sa.Index("autogen_runs_created", runs.c.created_at, runs.c.id)
+sa.Index("autogen_runs_worker", runs.c.worker_id)
+sa.Index("autogen_runs_status", runs.c.status, runs.c.updated_at)
+
+events = sa.Table(
+    "autogen_events",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("pos", sa.Integer, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+sa.Index("autogen_events_key", events.c.run_id, events.c.key, unique=True)
+
+questions = sa.Table(
+    "autogen_questions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("schema", sa.Text),
+    sa.Column("default", sa.Text),
+    sa.Column("deadline_at", sa.Float),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text),
+    sa.Column("answered_by", sa.Text),
+    sa.Column("asked_at", sa.Float, nullable=False),
+    sa.Column("answered_at", sa.Float),
+)
+sa.Index("autogen_questions_status", questions.c.status, questions.c.deadline_at)
+sa.Index("autogen_questions_run", questions.c.run_id)
+
+beats = sa.Table(
+    "autogen_beats",
+    metadata,
+    sa.Column("worker_id", sa.Text, primary_key=True),
+    sa.Column("beat_at", sa.Float, nullable=False),
+)
