@@ -1,0 +1,140 @@
+"""A sandbox whose folder fills up or disappears, and what is left when all is over: nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from autogen.coding import SandboxPool
+from autogen.errors import UsageError
+
+pytestmark = pytest.mark.wall
+
+
+@pytest.fixture
+def small_disk(tmp_path, require_part):
+    """A folder of 1 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=64", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode != 0:
+        require_part("mounting", because=mounted.stderr.strip(), do="run the tests as root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_full_disk_is_an_error_of_the_block(sandbox, run, small_disk):
+    box = sandbox(work_dir=small_disk)
+    result = run(box, "open('big', 'wb').write(bytes(4 << 20))")
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output
+    # The file took what there was, so that the next block's own code cannot be saved.
+    result = run(box, f"print('{'x' * 20_000}')")
+    assert result.exit_code == 1
+    assert "could not be saved" in result.output
+    assert "No space left on device" in result.output
+    (small_disk / "big").unlink()
+    assert run(box, "print('fine')").output == "fine\n"
+
+
+def test_disk_without_room_for_another_file_is_an_error_of_the_block(sandbox, run, small_disk):
+    box = sandbox(work_dir=small_disk)
+    result = run(box, "for n in range(100): open(str(n), 'w').close()")
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output
+    assert "could not be saved" in run(box, "print('another name')").output
+    for path in small_disk.glob("[0-9]*"):
+        path.unlink()
+    assert run(box, "print('fine')").output == "fine\n"
+
+
+def test_work_dir_that_is_removed_while_a_block_runs_is_made_anew(sandbox, run, tmp_path):
+    box = sandbox()
+    work, results = tmp_path / "work", []
+    code = "import os, time\nopen('up', 'w').close()\n"
+    code += "while os.path.exists('up'): time.sleep(0.005)\nprint('gone')"
+    thread = threading.Thread(target=lambda: results.append(run(box, code)))
+    thread.start()
+    while not (work / "up").exists():
+        time.sleep(0.005)
+    for path in work.iterdir():
+        path.unlink()
+    work.rmdir()
+    thread.join(20)
+    assert (results[0].exit_code, results[0].output) == (0, "gone\n")
+    assert run(box, "open('new', 'w').close(); print('fine')").output == "fine\n"
+    assert (work / "new").exists()
+
+
+def test_work_dir_that_became_a_file_is_told(sandbox, run, tmp_path):
+    box = sandbox()
+    work = tmp_path / "work"
+    work.rmdir()
+    work.write_text("x")
+    with pytest.raises(UsageError, match="is no folder"):
+        run(box, "print(1)")
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_time_limit_that_is_none_is_refused(sandbox, timeout):
+    with pytest.raises(UsageError, match="timeout"):
+        sandbox(timeout=timeout)
+
+
+def left_behind():
+    """What the code of this process could leave on the machine."""
+    own = Path("/proc/self")
+    mounts = [line for line in (own / "mountinfo").read_text().splitlines() if "autogen" in line]
+    groups = [
+        os.path.join(at, name)
+        for at, names, _ in os.walk("/sys/fs/cgroup")
+        for name in names
+        if "autogen" in name
+    ]
+    children = " ".join(path.read_text() for path in own.glob("task/*/children")).split()
+    return {
+        "mounts": mounts,
+        "cgroups": groups,
+        "processes": sorted(children),
+        "folders": sorted(os.listdir(tempfile.gettempdir())),
+        "files": len(os.listdir(own / "fd")),
+    }
+
+
+def test_nothing_is_left_however_blocks_ended(sandbox, run, tmp_path, monkeypatch, eventually):
+    place = tmp_path / "temporary"
+    place.mkdir(mode=0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    # What stays for the whole process (the thread that starts walls, its pipes) is there before.
+    first = sandbox()
+    run(first, "pass")
+    first.stop()
+    before = left_behind()
+    for code in (
+        "1 / 0",
+        "import os; os.kill(os.getpid(), 9)",
+        "import time; time.sleep(60)",
+        "import os\nos.fork()\nos.setsid()\nos.fork()",
+        "x = []\nwhile True: x.append(bytearray(b'x') * (8 << 20))",
+    ):
+        box = sandbox(timeout=1, memory_mb=128)
+        assert run(box, code) is not None
+        box.stop()
+    lost = sandbox()
+    run(lost, "pass")
+    lost._held.link.process.kill()
+    lost.stop()
+    with SandboxPool(2) as pool:
+        pool.fill()
+        run(pool.executor(), "open('x', 'w')")
+    eventually(lambda: left_behind() == before)
