@@ -6,7 +6,7 @@
         InvalidCarryOverType, SenderRequired, UndefinedNextAgent, AgentNameConflict
       NoEligibleSpeaker                nobody may speak next; ends a group chat quietly
       LimitError                       a limit you set was reached
-        BudgetExceeded, RunCancelled, RunTimeout
+        BudgetExceeded, RunCancelled, RunTimeout, BudgetTimeout (both of the first two)
       ProviderError                    the model service; .retryable .status .provider
         AuthenticationError, PermissionDenied, NotFound, BadRequest, ContextTooLong,
         ContentFiltered, RateLimited, ServerFault, ConnectionFault, ProviderTimeout, MalformedAnswer
@@ -30,6 +30,7 @@ __all__ = [
     "AutogenError",
     "BadRequest",
     "BudgetExceeded",
+    "BudgetTimeout",
     "ConnectionFault",
     "ContentFiltered",
     "ContextTooLong",
@@ -128,6 +129,14 @@ class RunTimeout(RunCancelled, TimeoutError):
 
     def __init__(self, message: str = "The run passed its time limit."):
         super().__init__(message, reason="timeout")
+
+
+class BudgetTimeout(RunCancelled, BudgetExceeded):
+    """The time that a budget allows was up while something was under way, which was stopped."""
+
+    def __init__(self, message: str = "The time that a budget allows is up."):
+        super().__init__(message, reason="budget")
+        self.limit = "seconds"
 
 
 class ProviderError(AutogenError):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import BudgetExceeded
+from ..limits.spending import budgets_here
 from .state import Chat
 from .wiring import event, is_watched
 
@@ -32,18 +33,22 @@ async def goes_round(chat: Chat, message: Mapping[str, Any]) -> bool:
 
 
 async def tell_of_budget(error: BudgetExceeded | None) -> None:
-    """Tell whoever watches that a budget is used up; None where its time is."""
+    """Tell whoever watches that a budget is used up; None where the time of one is."""
     if not is_watched():
         return
-    if error is None:
-        data: dict[str, Any] = {"limit": "seconds", "text": "the time of a budget is used up."}
-    else:
-        data = {
+    if error is not None:
+        data: dict[str, Any] = {
             "limit": error.limit,
             "most": error.most,
             "needed": error.needed,
             "left": error.left,
-            "text": str(error),
+            "text": f"The chat ends: {error}",
         }
-    data["text"] = f"The chat ends: {data['text']}"
+    else:
+        is_out = any(budget.is_out_of_time() for budget in budgets_here())
+        data = {
+            "limit": "seconds" if is_out else "code_seconds",
+            "text": "The chat ends: the time that a budget allows "
+            + ("is up." if is_out else "for code is up."),
+        }
     await event("budget.spent", data)

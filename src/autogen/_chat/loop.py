@@ -116,7 +116,7 @@ async def _talk_paid(chat: Chat, *talk: Any) -> None:
     try:
         await _talk(chat, *talk)
     except BudgetExceeded as spent:
-        if chat.brakes.is_of_a_chat_around(spent):
+        if isinstance(spent, RunCancelled) or chat.brakes.is_of_a_chat_around(spent):
             raise
         chat.stop_reason = "budget"
         await tell_of_budget(spent)
@@ -129,7 +129,7 @@ async def _summary_paid(chat: Chat, method: Any, args: Mapping[str, Any], cache:
     try:
         return await summarize(initiator, recipient, method=method, args=args, cache=cache)
     except BudgetExceeded as spent:
-        if chat.brakes.is_of_a_chat_around(spent):
+        if isinstance(spent, RunCancelled) or chat.brakes.is_of_a_chat_around(spent):
             raise
         await tell_of_budget(spent)
         return last_message_text(initiator, recipient) if chat.n_messages else ""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..errors import RunCancelled, RunTimeout
+from ..errors import BudgetTimeout, RunCancelled, RunTimeout
 
 __all__ = ["CancelToken"]
 
@@ -26,7 +26,7 @@ class CancelToken:
     __slots__ = ("_listeners", "_lock", "reason")
 
     def __init__(self) -> None:
-        #: None until cancelled; then the `stop_reason` to report ("cancelled", "timeout").
+        #: None until cancelled; then the `stop_reason` to report: "cancelled", "timeout", "budget".
         self.reason: str | None = None
         self._listeners: dict[int, Callable[[], None]] = {}
         # Reentrant: a signal handler may cancel while the same thread holds the lock.
@@ -41,6 +41,8 @@ class CancelToken:
         """What a run under this token raises at its next op, once it is cancelled."""
         if self.reason == "timeout":
             return RunTimeout()
+        if self.reason == "budget":
+            return BudgetTimeout()
         return RunCancelled(reason=self.reason or "cancelled")
 
     def cancel(self, reason: str = "cancelled") -> None:
