@@ -47,6 +47,11 @@ ROWS = [
     ),
     Row("make an agent", "construct", 1000, "agent", 1e6, "us CPU", goal="<= 60"),
     Row("warm code block, walled", "code", 30, "block", 1e3, "ms", "wall", "<= 0.2x"),
+    Row(
+        "first block of a chat, from a pool", "code_first", 4, "block", 1e3, "ms", "wall", "<= 0.3x"
+    ),
+    Row("first block of a chat, cold", "code_cold", 8, "block", 1e3, "ms", "wall", "<= 3x"),
+    Row("block with numpy, preloaded", "code_numpy", 10, "block", 1e3, "ms", "wall", "<= 0.3x"),
 ]
 MEMORY = [
     ("group of 4", "group", 4, 200, "message", "<= 2"),

@@ -149,11 +149,11 @@ def construct(url: str, agents: int) -> Go:
     return lambda: kept.extend(_Agent(f"agent{i}") for i in range(agents))
 
 
-def code(url: str, blocks: int) -> Go:
+def code(url: str, blocks: int, text: str = "print(1)") -> Go:
     """A bare `python file.py` for each block."""
     path = os.path.join(tempfile.mkdtemp(prefix="bench-code-"), "block.py")
     with open(path, "w", encoding="utf-8") as file:
-        file.write("print(1)")
+        file.write(text)
 
     def go() -> None:
         for _ in range(blocks):
@@ -161,3 +161,11 @@ def code(url: str, blocks: int) -> Go:
             assert done.stdout == b"1\n"
 
     return go
+
+
+code_cold = code_first = code
+
+
+def code_numpy(url: str, blocks: int) -> Go:
+    """A bare `python file.py` that imports numpy, for each block."""
+    return code(url, blocks, "import numpy\nprint(1)")

@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -190,6 +190,48 @@ def code(url: str, blocks: int) -> Go:
     def go() -> None:
         for _ in range(blocks):
             result = executor.execute_code_blocks(block)
+            assert (result.exit_code, result.output.strip()) == (0, "1"), result
+
+    return go
+
+
+def code_cold(url: str, chats: int) -> Go:
+    """The first block of a chat, whose wall goes up with it."""
+    from autogen.coding import CodeBlock, SandboxCommandLineCodeExecutor
+
+    root = tempfile.mkdtemp(prefix="bench-code-")
+    boxes = [SandboxCommandLineCodeExecutor(work_dir=f"{root}/{n}") for n in range(chats)]
+    return _blocks(boxes, [CodeBlock(language="python", code="print(1)")])
+
+
+def code_first(url: str, chats: int) -> Go:
+    """The first block of a chat that takes its sandbox from a pool."""
+    from autogen.coding import CodeBlock, SandboxPool
+
+    pool = SandboxPool(chats)
+    pool.fill()
+    block = [CodeBlock(language="python", code="print(1)")]
+    return _blocks((pool.executor() for _ in range(chats)), block)
+
+
+def code_numpy(url: str, blocks: int) -> Go:
+    """Blocks that import numpy, in a sandbox that has done so before."""
+    from autogen.coding import CodeBlock, SandboxPool
+
+    box = SandboxPool(1, preload=("numpy",)).executor()
+    block = [CodeBlock(language="python", code="import numpy\nprint(1)")]
+    box.execute_code_blocks(block)
+    return _blocks([box] * blocks, block)
+
+
+def _blocks(boxes: Iterable[Any], blocks: list[Any]) -> Go:
+    """The same blocks in each of `boxes`, which live on until the end."""
+    kept = []
+
+    def go() -> None:
+        for box in boxes:
+            kept.append(box)
+            result = box.execute_code_blocks(blocks)
             assert (result.exit_code, result.output.strip()) == (0, "1"), result
 
     return go

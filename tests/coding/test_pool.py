@@ -223,6 +223,16 @@ def test_forgotten_pool_takes_its_walls_along(pool, eventually, tmp_path):
     assert os.listdir(tmp_path / "chats") == []
 
 
+def test_sandbox_keeps_its_pool(run, sandbox, eventually):
+    box = SandboxPool(1).executor()
+    gc.collect()
+    assert run(box, "open('x', 'w'); print(1)").output == "1\n"
+    folder = box.work_dir
+    del box
+    gc.collect()
+    eventually(lambda: not folder.parent.exists())
+
+
 def test_closing_ends_a_block_that_runs(pool, run, wait_s):
     one = pool()
     one.fill()

@@ -45,7 +45,8 @@ class SandboxPool:
 
     Walls are started by a thread of the pool, from its construction on, one after the other, and
     those that died are replaced. A pool may be used from any thread, from coroutines, and, after a
-    fork, from the child, where it fills anew.
+    fork, from the child, where it fills anew. It ends when it is closed, when neither it nor what
+    it handed out is referred to any more, and with the program.
 
     Args:
         size: How many walls stand by. With `preload` each holds the modules in memory.
@@ -94,13 +95,18 @@ class SandboxPool:
     def executor(self) -> WalledExecutor:
         """A sandbox for one chat, in a new folder; never one that was handed out before.
 
-        It is a `SandboxCommandLineCodeExecutor`. Never waits: where no wall stands by, that of this sandbox goes up with its first block.
-        Stop it, or let it become garbage, when its chat is over.
+        It is a `SandboxCommandLineCodeExecutor`. Nothing is waited for: where no wall stands by,
+        that of this sandbox goes up with its first block. Stop it, or let it become garbage, when
+        its chat is over.
 
         Raises:
             UsageError: The pool is closed.
         """
-        return self._own_stock().take()
+        stock = self._own_stock()
+        executor = stock.take()
+        # The pool lives as long as what it handed out.
+        weakref.finalize(executor, stock.over, str(executor.work_dir), self).atexit = False
+        return executor
 
     def fill(self, timeout_s: float = 60.0) -> None:
         """Wait until `size` walls stand by.
@@ -180,9 +186,12 @@ class _Stock:
             found = found or self.make()
             self.handed_out.add(found)
             self.changed.notify_all()
-        if self.temporary:
-            weakref.finalize(found, self.rubbish.put, str(found.work_dir)).atexit = False
         return found
+
+    def over(self, folder: str, pool: SandboxPool) -> None:
+        """An executor is garbage; the pool was held until here."""
+        if self.temporary:
+            self.rubbish.put(folder)
 
     def wait(self, timeout_s: float) -> None:
         """Wait until it is full."""
