@@ -8,6 +8,10 @@ trusts none of them. Nothing imports this file; `link.py` is the other end.
 A frame is a 5-byte header (`>IB`: length of the body, kind) and the body, JSON except for OUT.
 
     host -> runner   SETUP, RUN, KILL, ANSWER         runner -> host   READY, OUT, EXIT, ASK
+
+In this order: the channel to the host (Frames, Output); the watch over what a block uses (Watch);
+the loop that serves the host (Runner: set-up, one block, requests for packages, the child); small
+tools; Python blocks, from `run_python` to the traceback.
 """
 
 from __future__ import annotations
