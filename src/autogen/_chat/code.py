@@ -13,8 +13,9 @@ from .._kernel.record import step
 from .._kernel.run import current_run
 from ..coding.config import check_last_n_messages, check_work_dir
 from ..coding.languages import canonical_language
+from ..limits.base import Amounts
 from ..limits.running import CodeCharge
-from ..limits.spending import budgets_here
+from ..limits.spending import book_again, budgets_here
 from .state import current_chat
 from .steps import CODE, TUPLE, outcome
 from .wiring import event, is_watched
@@ -157,12 +158,21 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
             "blocks": [block.model_dump() for block in blocks],
         }
         await event("code.started", data, agent=agent.name)
+    is_replayed = True
+
+    async def run_now() -> Any:
+        nonlocal is_replayed
+        is_replayed = False
+        return await _executed(agent, executor, blocks)
+
     result: CodeResult = await step(
         "code",
-        lambda: _executed(agent, executor, blocks),
+        run_now,
         codec=CODE,
         request=lambda: [[block.language, block.code] for block in blocks],
     )
+    if is_replayed:
+        book_again(budgets_here(agent), Amounts(steps=len(blocks)))
     artifacts = tuple(getattr(result, "artifacts", ()))
     chat = current_chat()
     if chat is not None and artifacts:

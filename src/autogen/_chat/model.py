@@ -10,6 +10,7 @@ from typing import Any
 from .._kernel.faces import is_face, point
 from .._kernel.record import step
 from ..errors import UsageTypeError
+from ..limits.spending import book_again, budgets_here, used
 from ..messages import expand_tool_responses
 from ..usage import Usage
 from .state import current_chat
@@ -73,6 +74,8 @@ async def completed_text(
     if chat is not None:
         for usage in answer.usages:
             chat.account(usage)
+    if answer.is_replayed:
+        book_again(budgets_here(agent), used(answer.usages, steps=int(not answer.usages)))
     if is_watched():
         await event("model.answered", _facts(answer), agent=agent.name)
     return answer.reply

@@ -42,11 +42,13 @@ class Answer(NamedTuple):
         reply: Text, a message dict with calls, or None where it is empty.
         usages: One for each call that was made for it.
         model: Who answered, as the service says.
+        is_replayed: It was given to an earlier execution of the run.
     """
 
     reply: str | dict[str, Any] | None
     usages: list[Usage]
     model: str | None
+    is_replayed: bool = False
 
 
 class ToolAnswer(NamedTuple):
@@ -98,14 +100,15 @@ def _usages_of(rows: Sequence[Sequence[Any]]) -> list[Usage]:
 
 
 def _answer_record(answer: Answer) -> dict[str, Any]:
-    reply, usages, model = answer
+    reply, usages, model, _ = answer
     if isinstance(reply, dict):
         reply = json.loads(json.dumps(reply, default=str))
     return {"reply": reply, "usages": _usage_rows(usages), "model": model}
 
 
 def _answer_again(record: Mapping[str, Any]) -> Answer:
-    return Answer(record["reply"], _usages_of(record["usages"]), record["model"])
+    usages = _usages_of(record["usages"])
+    return Answer(record["reply"], usages, record["model"], is_replayed=True)
 
 
 ANSWER = Codec(_answer_record, _answer_again)

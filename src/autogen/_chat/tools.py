@@ -10,7 +10,7 @@ from .._kernel.ops import Call, Core, Gather, Place
 from .._kernel.record import step
 from ..errors import LimitError
 from ..limits.base import Amounts
-from ..limits.spending import Fixed, budgets_here, check_fits, spend
+from ..limits.spending import Fixed, book_again, budgets_here, check_fits, spend, used
 from ..tools.arguments import BadArguments, WrongArguments, parsed_arguments
 from ..tools.schema import is_async
 from ..usage import Usage
@@ -85,6 +85,8 @@ async def execute_function(
         if chat is not None and answer.is_replayed:
             for usage in answer.usages:
                 chat.account(usage)
+        if answer.is_replayed:
+            book_again(budgets_here(agent), used(answer.usages, steps=1))
     if watched:
         data = {"name": name, "id": call.get("id"), "content": content, "is_ok": is_ok}
         await event("tool.answered", data, agent=agent.name)

@@ -10,6 +10,7 @@ Amounts are whole numbers, so that sums are exact wherever they are kept.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -22,6 +23,7 @@ __all__ = [
     "Reservation",
     "Shortage",
     "Spent",
+    "nano_usd",
     "shortage_of",
 ]
 
@@ -64,6 +66,12 @@ NAMES: Final = {
     "steps": 1,
     "code_seconds": 1000,
 }
+
+
+def nano_usd(usd: float) -> int:
+    """Billionths of a dollar, a part of one counted as one."""
+    # Rounded first: 0.3 USD is 300,000,000.00000006 of them in floating point.
+    return math.ceil(round(usd * NAMES["usd"], 3))
 
 
 class Spent(NamedTuple):
@@ -128,8 +136,8 @@ class Account(Protocol):
     """Keeps what is spent. Every method is atomic and may be called from any thread.
 
     Attributes:
-        is_remote: A call may take time, as one to a database does; it is then made in a worker
-            thread.
+        is_remote: It lives outside of this process: a call may take time and is made in a worker
+            thread, and what was spent is known to every later execution of a run.
     """
 
     is_remote: bool

@@ -43,7 +43,7 @@ class Budget:
         UsageError: No limit at all, or one that is negative, infinite or no number.
     """
 
-    __slots__ = ("_clock", "account")
+    __slots__ = ("_clock", "account", "paid_for")
 
     def __init__(
         self,
@@ -79,6 +79,8 @@ class Budget:
             if account is None
             else account
         )
+        #: Ids of recorded runs that it paid steps of, in this process.
+        self.paid_for: set[str] = set()
         self._clock = _Clock(self.account)
 
     @property

@@ -7,7 +7,7 @@ is all it costs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from .._kernel.ops import Call
+from .._kernel.run import current_run
 from ..errors import BudgetExceeded
+from ..usage import Usage
 from .base import (
     NOTHING,
     Account,
@@ -24,6 +26,7 @@ from .base import (
     Reservation,
     Shortage,
     Spent,
+    nano_usd,
     shortage_of,
 )
 from .budget import Budget
@@ -33,11 +36,13 @@ __all__ = [
     "Claim",
     "Fixed",
     "at_work",
+    "book_again",
     "budgets_here",
     "check_fits",
     "spend",
     "keeping_back",
     "under",
+    "used",
     "waiting_for_people",
 ]
 
@@ -195,6 +200,32 @@ async def spend(budgets: Sequence[Budget], claim: Claim) -> None:
             pass
 
 
+def used(usages: Iterable[Usage], *, steps: int = 0) -> Amounts:
+    """What calls of models used, answers from a cache left out; with further steps."""
+    paid = [usage for usage in usages if not usage.is_cached]
+    return Amounts(
+        nano_usd=sum(nano_usd(usage.cost_usd or 0.0) for usage in paid),
+        tokens=sum(usage.prompt_tokens + usage.completion_tokens for usage in paid),
+        steps=len(paid) + steps,
+    )
+
+
+def book_again(budgets: Sequence[Budget], actual: Amounts) -> None:
+    """Book what an earlier execution of the current run spent on a step that is only told again.
+
+    Accounts outside of this process have it already, and so has a budget that paid for the run in
+    this process.
+    """
+    run = current_run()
+    for budget in budgets:
+        account = budget.account
+        if run is None or account.is_remote or run.id in budget.paid_for:
+            continue
+        nothing = account.reserve(NOTHING)
+        assert isinstance(nothing, Reservation), "nothing always fits"
+        account.settle(nothing, actual)
+
+
 class Charge:
     """`async with Charge(budgets, claim) as amounts:` around one attempt at a call.
 
@@ -226,6 +257,10 @@ class Charge:
             if budget.is_out_of_time():
                 raise _out_of_time(budget, self._claim)
         amounts = await self._set_aside(here)
+        run = current_run()
+        if run is not None and run.recorder is not None:
+            for budget in self._budgets:
+                budget.paid_for.add(run.id)
         _force.set(here._replace(is_inside=True))
         for budget in self._budgets:
             # An agent's own budget has no chat whose time it counts.

@@ -5,14 +5,13 @@ The router makes one `Payment` for each call that a budget counts; each attempt 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..config.entry import Entry
 from ..config.providers import OPENAI
 from ..errors import AuthenticationError, ProviderError, UsageError
-from ..limits.base import NOTHING, Amounts
+from ..limits.base import NOTHING, Amounts, nano_usd
 from ..limits.budget import Budget
 from ..limits.spending import Charge, Fixed
 from .counting import used
@@ -105,14 +104,8 @@ class Payment:
             if isinstance(self._claim, ModelClaim):
                 told = self._claim.seen._replace(tokens=usage.prompt_tokens)
                 self._seen[self._entry.index, self._model] = told
-        nano_usd = amounts.nano_usd if cost is None else _nano(cost)
-        return Amounts(nano_usd=nano_usd, tokens=tokens, steps=1)
-
-
-def _nano(cost_usd: float) -> int:
-    """Billionths of a dollar, a part of one counted as one."""
-    # Rounded first: 0.3 USD is 300,000,000.00000006 of them in floating point.
-    return math.ceil(round(cost_usd * 1e9, 3))
+        booked = amounts.nano_usd if cost is None else nano_usd(cost)
+        return Amounts(nano_usd=booked, tokens=tokens, steps=1)
 
 
 def _is_free(error: Exception, entry: Entry) -> bool:
