@@ -48,6 +48,11 @@ NETLINK_ROUTE = 0
 # TIOCSTI types into the terminal; TIOCLINUX pastes into the console. Source: asm-generic/ioctls.h
 TERMINAL_INJECTION = [0x5412, 0x541C]
 
+# Limits and scheduling of another process than the caller, 0: what a block changed of its runner's
+# would hold for all blocks after it. Source: sys/resource.h, linux/ioprio.h
+OF_OTHERS = "prlimit64 sched_setaffinity sched_setattr sched_setparam sched_setscheduler".split()
+PRIO_PROCESS, IOPRIO_WHO_PROCESS = 0, 1
+
 # Position of the mode argument of each call that can set permission bits.
 MODE_ARGUMENT = {
     "chmod": 1,
@@ -158,6 +163,13 @@ def build(made: Filter) -> None:
         )
         for family in (AF_INET, AF_INET6):
             refuse(call, (0, "EQ", family), masked(1, SOCK_TYPE_MASK, SOCK_RAW))
+
+    for call in OF_OTHERS:
+        refuse(call, (0, "NE", 0), *((2, "NE", 0),) * (call == "prlimit64"))
+    refuse("setpriority", (0, "NE", PRIO_PROCESS))
+    refuse("setpriority", (1, "NE", 0))
+    refuse("ioprio_set", (0, "NE", IOPRIO_WHO_PROCESS))
+    refuse("ioprio_set", (1, "NE", 0))
 
     for command in TERMINAL_INJECTION:
         refuse("ioctl", masked(1, 0xFFFFFFFF, command))
