@@ -162,7 +162,7 @@ class Watch:
     def broken(self) -> str | None:
         """The limit that was passed, if any: "memory", "processes", "disk" or "files"."""
         pids = self.running()
-        if len(pids) > self.processes:
+        if sum(map(self._threads, pids)) > self.processes:
             return "processes"
         # Resident pages count a shared page once per process: cheap, never too low, so it only
         # decides whether the exact figure is worth asking for.
@@ -170,6 +170,13 @@ class Watch:
         if looks_like_it and sum(map(self._own, pids)) > self.memory_bytes:
             return "memory"
         return self._disk()
+
+    def _threads(self, pid: str) -> int:
+        """Threads of a process: the folder of them has one link each, and two of its own."""
+        try:
+            return os.stat(f"/proc/{pid}/task").st_nlink - 2
+        except OSError:
+            return 0
 
     def _resident(self, pid: str) -> int:
         try:
@@ -587,7 +594,7 @@ class Runner:
                     break
                 data += part
             request = json.loads(data)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             caller.close()
             return
         self.pass_on(request, caller)
@@ -598,7 +605,7 @@ class Runner:
             try:
                 message = json.loads(line)
                 caller = Reply(message["reply"])
-            except (OSError, ValueError, TypeError, KeyError):
+            except (OSError, ValueError, TypeError, KeyError, RecursionError):
                 continue
             self.pass_on(message.get("request"), caller)
 
