@@ -65,12 +65,6 @@ def test_unknown_executor_is_named():
         CodeExecutorFactory.create({})
 
 
-@pytest.mark.parametrize("name", ["commandline-pod"])
-def test_executor_that_is_not_built_says_so(name):
-    with pytest.raises(UsageError, match="not built into this version yet"):
-        CodeExecutorFactory.create({"executor": name})
-
-
 @requirement("code:config:lazy", "code:config:defaults")
 def test_legacy_executor_probes_nothing_and_makes_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .docker import DockerCommandLineCodeExecutor
     from .extract import MarkdownCodeExtractor, infer_lang
     from .factory import CodeExecutorFactory, legacy_executor
+    from .kubernetes import PodCommandLineCodeExecutor
     from .local import LocalCommandLineCodeExecutor
     from .pool import SandboxPool
     from .sandbox import SandboxCommandLineCodeExecutor
@@ -35,6 +36,7 @@ __all__ = [
     "IPythonCodeResult",
     "LocalCommandLineCodeExecutor",
     "MarkdownCodeExtractor",
+    "PodCommandLineCodeExecutor",
     "SandboxCommandLineCodeExecutor",
     "SandboxPool",
     "infer_lang",
@@ -55,6 +57,7 @@ __getattr__, __dir__ = lazy_names(
         "IPythonCodeResult": ".base",
         "LocalCommandLineCodeExecutor": ".local",
         "MarkdownCodeExtractor": ".extract",
+        "PodCommandLineCodeExecutor": ".kubernetes",
         "SandboxCommandLineCodeExecutor": ".sandbox",
         "SandboxPool": ".pool",
         "infer_lang": ".extract",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, UsageTypeError
-from .names import EXECUTORS, NOT_YET
+from .names import EXECUTORS
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
@@ -58,7 +58,7 @@ def check_config(config: Mapping[str, Any]) -> None:
                     f"{key!r} can't stand beside 'executor' in code_execution_config; give it "
                     "to the executor itself."
                 )
-        _check_keys(config, (*_OF_EVERY_FORM, *EXECUTORS, *NOT_YET))
+        _check_keys(config, (*_OF_EVERY_FORM, *EXECUTORS))
     else:
         _check_keys(config, (*_OF_EVERY_FORM, *_OF_THE_FORM_WITHOUT_EXECUTOR))
         _check_values(config)
@@ -69,7 +69,7 @@ def _check_keys(config: Mapping[str, Any], known: Collection[str]) -> None:
     for key in config:
         if key in known:
             continue
-        if key in EXECUTORS or key in NOT_YET:
+        if key in EXECUTORS:
             raise UsageError(
                 f"code_execution_config has the key {key!r} and no 'executor'; say "
                 f"'executor': {key!r} beside it."

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import UsageError, UsageTypeError
 from .base import CodeExecutor
 from .legacy import LegacyExecutor
-from .names import EXECUTORS, NOT_YET, executor_class
+from .names import EXECUTORS, executor_class
 
 __all__ = ["CodeExecutorFactory", "legacy_executor"]
 
@@ -40,11 +40,6 @@ class CodeExecutorFactory:
                 )
             made: CodeExecutor = executor_class(executor)(**options)
             return made
-        if executor in NOT_YET:
-            raise UsageError(
-                f"The executor {executor!r} is not built into this version yet; "
-                f"use one of {', '.join(sorted(EXECUTORS))}."
-            )
         raise UsageError(f"Unknown code executor {executor}")
 
 

@@ -40,6 +40,7 @@ from .landlock_entry import (
     hand_over,
 )
 from .link import Ask, Link, Outcome, RunnerLost, Waker
+from .output import KEEP_BYTES
 from .spawn import spawn
 
 __all__ = ["start_wall"]
@@ -105,6 +106,7 @@ class LandlockLink(Link):
         ask: Ask,
         waker: Waker,
         on_ask: Callable[[dict[str, Any]], None] = lambda request: None,
+        keep_bytes: int = KEEP_BYTES,
     ) -> Outcome:
         """As in `Link`; the work_dir belongs to the id of the wall meanwhile."""
         self._lend(True)
@@ -116,6 +118,7 @@ class LandlockLink(Link):
                 ask=ask,
                 waker=waker,
                 on_ask=on_ask,
+                keep_bytes=keep_bytes,
             )
         except RunnerLost:
             self.kill()

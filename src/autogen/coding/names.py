@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["EXECUTORS", "NOT_YET", "executor_class"]
+__all__ = ["EXECUTORS", "executor_class"]
 
 #: Name in `code_execution_config` to module and class.
 EXECUTORS: dict[str, tuple[str, str]] = {
     "commandline-docker": (".docker", "DockerCommandLineCodeExecutor"),
     "commandline-local": (".local", "LocalCommandLineCodeExecutor"),
+    "commandline-pod": (".kubernetes", "PodCommandLineCodeExecutor"),
     "commandline-sandbox": (".sandbox", "SandboxCommandLineCodeExecutor"),
     "ipython-embedded": (".jupyter", "EmbeddedIPythonCodeExecutor"),
 }
-
-#: Names that AutoGen 0.2 or this package's plans know, with nothing behind them yet.
-NOT_YET = ("commandline-pod",)
 
 
 def executor_class(name: str) -> type[Any]:

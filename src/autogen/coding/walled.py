@@ -128,7 +128,7 @@ class WalledExecutor(CommandLineExecutor):
         return layer.folder
 
     def _job_files(self, path: Path) -> dict[str, Any]:
-        """What a job brings along for the file it runs, where the wall does not show the work_dir."""
+        """What a job brings along where the wall does not show the work_dir."""
         return {}
 
     # -- life --------------------------------------------------------------------------------------
