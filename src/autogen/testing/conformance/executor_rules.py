@@ -328,7 +328,7 @@ def ten_thousand_files_are_borne(trial: Trial) -> None:
     result = trial.run(code)
     expect(result.output.strip() == "done", "the block to succeed", result.output[-200:])
     expect(0 < len(result.artifacts) <= 1000, "some of them", len(result.artifacts))
-    expect(trial.run("print(1)").output.strip() == "1", "the next block to run", None)
+    trial.expect_to_go_on()
 
 
 # -- time ------------------------------------------------------------------------------------------
@@ -348,8 +348,7 @@ def time_limit_ends_a_block(trial: Trial) -> None:
     if not trial.traits.stateful:
         expect("begun" in result.output, "what was printed before", result.output)
         expect(not is_beating(trial.work_dir), "nothing of it to run on", "a process that runs")
-    found = trial.run("print('fine')").output.strip()
-    expect(found == "fine", "the next block to run", found)
+    trial.expect_to_go_on()
 
 
 @check()
@@ -407,7 +406,7 @@ def cancelling_the_run_ends_the_block(trial: Trial) -> None:
     expect(raised, "RunCancelled", "a result")
     expect(took_s < 15, "an end at once", f"{took_s:.1f} s")
     expect(not is_beating(trial.work_dir), "nothing of it to run on", "a process that runs")
-    expect(trial.run("print(1)").output.strip() == "1", "the next block to run", None)
+    trial.expect_to_go_on()
 
 
 @check()
@@ -432,7 +431,7 @@ def block_that_kills_itself_is_a_failure(trial: Trial) -> None:
     """A block that dies of a signal fails, and the next one runs."""
     result = trial.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     expect(result.exit_code not in (0, None), "an exit code other than 0", result.exit_code)
-    expect(trial.run("print(1)").output.strip() == "1", "the next block to run", None)
+    trial.expect_to_go_on()
 
 
 @check("files")

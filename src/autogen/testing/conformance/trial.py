@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ...coding.base import CodeBlock, CodeExecutor, CodeResult
-from .suite import Broken, Check
+from .suite import Broken, Check, expect
 
 __all__ = ["Make", "Traits", "Trial"]
 
@@ -101,6 +101,11 @@ class Trial:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             self.box.restart()
+
+    def expect_to_go_on(self) -> None:
+        """The next block runs; one that keeps state may say before that it was lost."""
+        output = self.run("print('fine')").output
+        expect(output.split()[-1:] == ["fine"], "the next block to run", output)
 
     def wait_for(self, name: str) -> None:
         """Wait until a block has made a file in the work_dir."""
