@@ -101,7 +101,7 @@ def test_api_type_is_known_by_its_beginning(api_type):
 
 
 @requirement("provider:unknown")
-@pytest.mark.parametrize("api_type", ["bedrock", "nobody", ""])
+@pytest.mark.parametrize("api_type", ["nobody", "bedrocks", ""])
 def test_unknown_api_type_is_refused_and_the_known_are_listed(api_type):
     with pytest.raises(UsageError, match=r"'openai', 'azure', 'anthropic'.*give the 'base_url'"):
         entry(api_type=api_type)

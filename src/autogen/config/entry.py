@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..errors import AuthenticationError, UsageError, UsageTypeError
 from ..models.base import Endpoint
-from .providers import AZURE, OPENAI, Provider, provider
+from .providers import ANY_LLM, AZURE, OPENAI, Provider, provider
 
 __all__ = ["CLIENT_OPTIONS", "DEFAULT_AZURE_API_VERSION", "OWN_OPTIONS", "Entry", "parse_entries"]
 
@@ -287,7 +287,7 @@ def _endpoint(entry: Entry, model: str) -> Endpoint:
         model=model,
         api_key=_key(entry, service, base_url, has_token=token_provider is not None),
         base_url=base_url,
-        api_type=AZURE.name if is_azure else OPENAI.name,
+        api_type=_api_type(service, base_url),
         api_version=given.get("api_version")
         or (
             os.environ.get("OPENAI_API_VERSION") or DEFAULT_AZURE_API_VERSION if is_azure else None
@@ -300,6 +300,13 @@ def _endpoint(entry: Entry, model: str) -> Endpoint:
         price=entry.price,
         requests_per_s=entry.requests_per_s,
     )
+
+
+def _api_type(service: Provider, base_url: str) -> str:
+    """Which wire form, or which provider of any-llm, an endpoint speaks."""
+    if service.name == AZURE.name or base_url.startswith(f"{ANY_LLM}:"):
+        return service.name
+    return OPENAI.name
 
 
 def _organization() -> str | None:
@@ -322,7 +329,7 @@ def _base_url(given: Mapping[str, Any], service: Provider) -> str:
     # httpx.URL and other URL types read well as text.
     text = str(url).strip().rstrip("/")
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https", ANY_LLM) or not parts.hostname:
         raise UsageError(
             f"base_url {str(url)!r} is not an http or https address; "
             f"give one such as {OPENAI.base_url!r}."

@@ -1,4 +1,6 @@
-"""Providers that speak the OpenAI wire form, by `api_type`: where they live, where their key lies.
+"""Providers by `api_type`: where they live, where their key lies.
+
+Most speak the OpenAI wire form; the others are reached through any-llm.
 
 `api_type` is compared by its beginning, as AutoGen 0.2 does: "google_ai" is "google".
 """
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError, UsageTypeError
 
-__all__ = ["AZURE", "OPENAI", "PROVIDERS", "Provider", "provider"]
+__all__ = ["ANY_LLM", "AZURE", "OPENAI", "PROVIDERS", "Provider", "provider"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ PROVIDERS = (
     Provider("together", "https://api.together.xyz/v1", ("TOGETHER_API_KEY",)),
     Provider("xai", "https://api.x.ai/v1", ("XAI_API_KEY",)),
 )
+#: Scheme of the addresses that stand for a service reached through any-llm.
+ANY_LLM = "anyllm"
+#: Services without an OpenAI-compatible address, or with another one for each customer.
+#: Source: the providers of any-llm-sdk 1.40 that are not in the list above.
+_ANY_LLM_NAMES = frozenset(
+    "atlascloud azureanthropic bedrock cascadia dashscope databricks deepinfra edenai github gmi "
+    "huggingface inception kenari liner llama llamacpp llamafile lmstudio meta minimax moonshot "
+    "mzai neosantara nebius otari perplexity portkey qiniu requesty sagemaker sambanova telnyx "
+    "typesafe vertexai vertexaianthropic vllm voyage watsonx zai".split()
+)
+
 _ALIASES = {"open_ai": OPENAI, "gemini": next(p for p in PROVIDERS if p.name == "google")}
 _BY_NAME = {p.name: p for p in PROVIDERS} | _ALIASES
 
@@ -80,6 +93,8 @@ def provider(api_type: str | None, *, base_url: str | None = None) -> Provider:
         raise UsageTypeError(f"api_type is {api_type!r}; it must be a string such as 'openai'.")
     name = api_type.strip().lower()
     found = _BY_NAME.get(name)
+    if found is None and name in _ANY_LLM_NAMES and base_url is None:
+        return Provider(name, f"{ANY_LLM}://{name}", (), needs_key=False)
     if found is None:
         found = next((p for p in _BY_NAME.values() if name.startswith(p.name)), None)
     if found is None and name and base_url is not None:
@@ -87,7 +102,8 @@ def provider(api_type: str | None, *, base_url: str | None = None) -> Provider:
     if found is None:
         known = ", ".join(repr(p.name) for p in PROVIDERS)
         raise UsageError(
-            f"api_type {api_type!r} is not known; use one of {known}, or give the 'base_url' of "
-            "its OpenAI-compatible endpoint and leave api_type out."
+            f"api_type {api_type!r} is not known; use one of {known}, a provider of any-llm such "
+            "as 'bedrock', or give the 'base_url' of its OpenAI-compatible endpoint and leave "
+            "api_type out."
         )
     return found

@@ -22,7 +22,6 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from .._kernel.ioloop import at_close
-from .._kernel.run import transient
 from ..config.secrets import redact
 from ..errors import (
     AuthenticationError,
@@ -34,6 +33,7 @@ from ..errors import (
 )
 from .base import ChatCompletion, Endpoint, ModelRequest
 from .dialects import openai as dialect
+from .progress import Progress
 
 if TYPE_CHECKING:
     import aiohttp
@@ -80,7 +80,7 @@ class HttpTransport:
         if route.credentials is not None and not route.is_tunnel:
             headers = {**headers, "Proxy-Authorization": route.credentials}
         body = post.body
-        progress = _Progress()
+        progress = Progress()
         try:
             async with session.request(
                 "POST",
@@ -116,27 +116,18 @@ class HttpTransport:
             raise told from error
 
 
-class _Progress:
-    """Whether anybody saw a part of the answer."""
-
-    __slots__ = ("shown",)
-
-    def __init__(self) -> None:
-        self.shown = False
-
-
 # --------------------------------------------------------------------------------------- answers
 
 
 async def _streamed(
-    response: aiohttp.ClientResponse, endpoint: Endpoint, progress: _Progress
+    response: aiohttp.ClientResponse, endpoint: Endpoint, progress: Progress
 ) -> ChatCompletion:
     if response.content_type == "application/json":
         # Services that cannot stream this answer whole.
         answer = dialect.parse(await _body(response, endpoint), endpoint)
         text = answer.choices[0].message.content
         if text:
-            _show(dialect.Delta("text", text), progress)
+            progress.show(dialect.Delta("text", text))
     else:
         fold = dialect.StreamFold(endpoint)
         size_bytes = 0
@@ -145,15 +136,14 @@ async def _streamed(
             if size_bytes > MAX_ANSWER_BYTES:
                 raise _too_large(endpoint)
             for delta in fold.feed(chunk):
-                _show(delta, progress)
+                progress.show(delta)
             if fold.fault is not None:
                 raise fold.fault
             if fold.is_done:
                 await _drain(response)
                 break
         answer = fold.finish()
-    if progress.shown:
-        transient("model.token", {"text": "", "is_last": True})
+    progress.end()
     return answer
 
 
@@ -170,12 +160,6 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
                 pass
     except (TimeoutError, OSError, aiohttp.ClientError):
         response.close()
-
-
-def _show(delta: dialect.Delta, progress: _Progress) -> None:
-    name = "reasoning" if delta.kind == "reasoning" else "text"
-    if transient("model.token", {name: delta.text}):
-        progress.shown = True
 
 
 async def _body(response: aiohttp.ClientResponse, endpoint: Endpoint) -> bytes:

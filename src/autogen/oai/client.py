@@ -6,10 +6,11 @@ caches and the clients of users, and keeps nothing of its own but the account of
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .. import runtime_logging
@@ -21,7 +22,7 @@ from ..errors import UsageError, UsageTypeError
 from ..events import Event
 from ..human.stream import IOStream
 from ..human.terminal import show
-from ..models.base import ChatCompletion, ModelClient, ModelTransport
+from ..models.base import ChatCompletion, Endpoint, ModelClient, ModelRequest, ModelTransport
 from ..models.custom import ClientNotRegistered, CustomClient
 from ..models.router import Router, instantiate, texts_or_messages
 from ..usage import Ledger
@@ -45,13 +46,35 @@ logger = logging.getLogger("autogen")
 _MODES = ("actual", "total")
 
 
+class _ByProvider:
+    """Carries each attempt the way its provider is reached."""
+
+    __slots__ = ("_http", "_others")
+
+    def __init__(self, http: ModelTransport, others: ModelTransport):
+        self._http = http.complete
+        self._others = others
+
+    def complete(
+        self, endpoint: Endpoint, request: ModelRequest
+    ) -> Coroutine[Any, Any, ChatCompletion]:
+        is_http = endpoint.api_type in _OVER_HTTP
+        complete = self._http if is_http else self._others.complete
+        return complete(endpoint, request)
+
+
+_OVER_HTTP = frozenset({"azure", "openai"})
+
+
 @functools.cache
 def default_transport() -> ModelTransport:
     """The transport that all wrappers of the process share."""
-    # An optional dependency at heart: aiohttp loads when the first request is made.
+    # Optional dependencies at heart: aiohttp loads when the first request is made, any-llm when
+    # the first request is made of a provider that needs it.
+    from ..models.anyllm import AnyLLMTransport
     from ..models.http import HttpTransport
 
-    return HttpTransport()
+    return _ByProvider(HttpTransport(), AnyLLMTransport())
 
 
 class OpenAIWrapper:
@@ -96,6 +119,16 @@ class OpenAIWrapper:
         if runtime_logging.logging_enabled():
             self._log_clients()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> OpenAIWrapper:
+        """The same options, clients shared, with an account of its own that begins at nothing."""
+        made = OpenAIWrapper.__new__(type(self))
+        memo[id(self)] = made
+        made.__dict__.update(self.__dict__)
+        # Entries are copied because `register_model_client` and `reconfigure` change them.
+        entries = [copy.copy(entry) for entry in self._router.entries]
+        made._router = Router(entries, transport=default_transport, open_cache=seeded)
+        return made
+
     def _log_clients(self) -> None:
         for entry in self._router.entries:
             runtime_logging.log_new_client(entry, self, entry.config)
@@ -103,7 +136,7 @@ class OpenAIWrapper:
     async def _create(self, **config: Any) -> Any:
         """The answer of the first entry that can give one.
 
-        Outside of a chat the tokens of a streamed answer are printed to the `IOStream` as they come.
+        Outside of a chat, tokens of a streamed answer are printed to the `IOStream` as they come.
 
         Args:
             config: `messages` (or `prompt`), request options, and optionally: `context` for

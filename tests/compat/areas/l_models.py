@@ -88,6 +88,28 @@ ROWS = [
         "Other services are asked over HTTP at their own address with their own key.",
         why="each needed a package of its own",
     ),
+    same("wrapper:stream:printed", "Outside of a chat a streamed answer is printed as it comes."),
+    better(
+        "stream:broken:unseen",
+        "A stream that breaks is begun again unless somebody saw a part of it.",
+        why="the error ended the chat, or the text was printed twice",
+    ),
+    same("client:response-protocol", "ModelClient names the protocol of what create gives."),
+    better(
+        "provider:any-llm",
+        "An api_type without an OpenAI-compatible address is served through the extra anyllm.",
+        why="each service needed an adapter and a package of its own",
+    ),
+    better(
+        "provider:any-llm:errors",
+        "Its errors are those of every other provider.",
+        why="each package raised its own",
+    ),
+    better(
+        "provider:any-llm:extra",
+        "Without the extra, or the package of the service, the first call says what to install.",
+        why="the agent could not be made",
+    ),
     better(
         "provider:unknown",
         "An api_type that is not known is refused and the known ones are named.",
