@@ -11,6 +11,7 @@ Here live shapes, never policy: who speaks and when is `_chat`, what a provider 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, SupportsIndex
@@ -25,6 +26,7 @@ __all__ = [
     "encoded",
     "expand_tool_responses",
     "filled",
+    "introduce_to_yaml",
     "message_dict",
     "plain",
     "stored",
@@ -51,6 +53,12 @@ class _Edits:
     """
 
     count = 0
+
+
+class _Yaml:
+    """Whether PyYAML was told of the types of this module."""
+
+    is_told = False
 
 
 # The mutators below are those of dict and list, and need no docstring each.
@@ -201,6 +209,22 @@ class History(list[dict[str, Any]]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, ([dict(m) for m in self],)
+
+
+def introduce_to_yaml() -> None:
+    """Have PyYAML, where it is loaded, write stored messages as the dicts and lists they are.
+
+    Its dumpers go by the exact type of a value, and the safe ones refuse any type they don't know.
+    """
+    yaml: Any = sys.modules.get("yaml")
+    if yaml is None or _Yaml.is_told or not hasattr(yaml, "SafeDumper"):
+        return
+    _Yaml.is_told = True
+    for name in ("Dumper", "SafeDumper", "CDumper", "CSafeDumper"):
+        dumper = getattr(yaml, name, None)
+        if dumper is not None:
+            dumper.add_representer(Message, lambda to, value: to.represent_dict(dict(value)))
+            dumper.add_representer(History, lambda to, value: to.represent_list(list(value)))
 
 
 def message_dict(message: Any) -> dict[str, Any]:

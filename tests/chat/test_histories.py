@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -141,3 +142,16 @@ def test_copies_are_plain() -> None:
     deep = copy.deepcopy(messages[0])
     deep["content"] = "b"
     assert messages[0]["content"] == "a"
+
+
+@requirement("message:history:yaml")
+def test_histories_are_plain_to_yaml_and_json() -> None:
+    yaml = pytest.importorskip("yaml")
+    a, b = plain("a"), plain("b")
+    a.send("hi", b, request_reply=False, silent=True)
+    a.send({"content": None, "tool_calls": [{"id": "1"}]}, b, request_reply=False, silent=True)
+    kept = b.chat_messages[a]
+    for dump in (yaml.safe_dump, yaml.dump):
+        assert yaml.safe_load(dump(kept)) == kept
+        assert yaml.safe_load(dump(kept[0])) == kept[0]
+    assert json.loads(json.dumps(kept)) == kept

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from .. import coding, runtime_logging
 from .._chat import code as code_steps
@@ -26,11 +26,12 @@ from ..errors import UsageError, UsageTypeError
 from ..human.stream import IOStream
 from ..human.terminal import show_message
 from ..limits.budget import Budget
-from ..messages import Message, filled, message_dict, stored
+from ..messages import Message, filled, introduce_to_yaml, message_dict, stored
 from ..oai.client import OpenAIWrapper
 from ..tools import registry
 from ..tools.registry import register_function
 from .agent import Agent
+from .copying import copied_agent
 from .subclassing import SubclassNames, plain_method
 
 __all__ = ["ConversableAgent", "plain_method", "register_function"]
@@ -190,6 +191,9 @@ class ConversableAgent(SubclassNames):
         if config.get("executor") is not None:
             self._code_executor = coding.CodeExecutorFactory.create(config)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copied_agent(self, memo)
+
     # ------------------------------------------------------------------------------- simple
     # attributes
 
@@ -231,7 +235,12 @@ class ConversableAgent(SubclassNames):
 
     @property
     def chat_messages(self) -> dict[Agent, list[dict[str, Any]]]:
-        """Its messages with each partner, oldest first; live."""
+        """Its messages with each partner, oldest first; live.
+
+        The lists of a group's members may share a message that they all heard. To change what one
+        of them heard, put another message in its place: `messages[i] = {**messages[i], ...}`.
+        """
+        introduce_to_yaml()
         return self._oai_messages
 
     def chat_messages_for_summary(self, agent: Agent) -> list[dict[str, Any]]:

@@ -23,7 +23,10 @@ from .conversable_agent import ConversableAgent, plain_method
 __all__ = ["SELECT_SPEAKER_PROMPT_TEMPLATE", "GroupChat", "GroupChatManager", "NoEligibleSpeaker"]
 
 #: The closing prompt of the model that selects, unless a group has its own.
-SELECT_SPEAKER_PROMPT_TEMPLATE = "Read the conversation above. Which role of {agentlist} speaks next? Answer with the name alone."
+SELECT_SPEAKER_PROMPT_TEMPLATE = (
+    "Read the conversation above. Which role of {agentlist} speaks next? "
+    "Answer with the name alone."
+)
 
 _MUST_NOT_BE_EMPTY = (
     "select_speaker_message_template",

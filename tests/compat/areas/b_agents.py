@@ -39,6 +39,15 @@ ROWS = [
     same("agent:register-function", "register_function adds, overrides with a warning, removes."),
     same("agent:no-client", "Without a model there is no client, no usage and no cost."),
     same("agent:private-names", "The private names that subclasses touch are there."),
+    same(
+        "agent:subclass-methods",
+        "Summaries, carryover and the steps before a reply are methods to call and override.",
+    ),
+    better(
+        "agent:copied",
+        "Agents and groups can be deep-copied; models, executors and functions are shared.",
+        why="an agent with a model could not be copied",
+    ),
     same("utils:chat-info", "consolidate_chat_info checks entries of chats."),
     same("utils:tags", "parse_tags_from_content finds tags and their attributes."),
     same("agent:protocol", "Agents satisfy the Agent and LLMAgent protocols."),
