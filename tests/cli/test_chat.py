@@ -89,3 +89,11 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_chat(start):
     assert "(stopped; the conversation goes on)" in out
     assert "second answer" in out
     assert err == ""
+
+
+def test_unknown_command_is_answered_with_the_known_ones(run):
+    with LoopbackLLM(["ok"]) as server:
+        code, out, err = run("chat", *at(server), typed="/quit\n/etc/hosts has what?\n/exit\n")
+        assert said(server, 0) == ["/etc/hosts has what?"]
+    assert code == 0
+    assert "There is no /quit; the commands are /new, /help and /exit." in out + err

@@ -257,3 +257,11 @@ def test_models_are_asked_in_order_with_every_key(tmp_path, monkeypatch):
     assert config_list_from_models(key_file_path=None) == [{"api_key": "k"}]
     both = config_list_gpt4_gpt35(key_file_path=None)
     assert [e["model"] for e in both] == ["gpt-4", "gpt-3.5-turbo"]
+
+
+@requirement("config:json:missing")
+@pytest.mark.parametrize("text", ["/no/such/file", "conf/list.json", "OAI.json", r"C:\list"])
+def test_variable_that_names_no_file_says_so(monkeypatch, text):
+    monkeypatch.setenv("MY_LIST", text)
+    with pytest.raises(FileNotFoundError, match=r"MY_LIST.*there is no such file"):
+        config_list_from_json("MY_LIST")

@@ -141,7 +141,8 @@ def test_introductions_are_told_once_and_are_not_in_the_transcript(face: Face) -
     intro = group.introductions_msg()
     for agent in (a, b, c):
         assert texts(agent.chat_messages[manager]).count(intro) == 1
-    assert b.chat_messages[manager][0]["name"] == "chat_manager"
+    note = b.chat_messages[manager][0]
+    assert (note["name"], note["role"]) == ("chat_manager", "system")
     face.initiate_chat(a, manager, message="again", silent=True, clear_history=False)
     for agent in (a, b, c):
         assert texts(agent.chat_messages[manager]).count(intro) == 1

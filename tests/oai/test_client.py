@@ -475,3 +475,15 @@ def test_retired_names_import_from_where_0_2_had_them():
     for name in ("ChatCompletion", "Completion"):
         with pytest.raises(UsageError, match="retired"):
             getattr(oai, name).create()
+
+
+@requirement("client:response-protocol")
+def test_model_client_names_the_protocol_of_its_response() -> None:
+    protocol = ModelClient.ModelClientResponseProtocol
+    assert protocol.Choice.Message.__annotations__ == {"content": "str | None"}
+
+    class Mine(ModelClient):
+        def create(self, params: dict[str, Any]) -> ModelClient.ModelClientResponseProtocol:
+            raise NotImplementedError
+
+    assert Mine.ModelClientResponseProtocol is protocol

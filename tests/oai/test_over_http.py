@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.compat.requirements import requirement
 
+from autogen import AssistantAgent, ConversableAgent, RunOptions
 from autogen.cache import Cache
 from autogen.errors import (
     AuthenticationError,
@@ -221,3 +222,36 @@ def test_fifty_threads_with_one_question_send_one_request(tmp_path, wait_s):
             answers = [f.result(wait_s) for f in [threads.submit(ask) for _ in range(50)]]
         assert answers == ["once"] * 50
         assert len(server.requests) == 1
+
+
+@requirement("wrapper:stream:printed")
+def test_streamed_answer_is_printed_outside_of_a_chat(face, capsys):
+    with LoopbackLLM(["one two three", "four"]) as server:
+        made = wrapper(server)
+        face.create(made, messages=HELLO, stream=True)
+        face.create(made, messages=HELLO)
+    assert capsys.readouterr().out.strip() == "one two three"
+
+
+@requirement("stream:broken:unseen")
+def test_stream_that_nobody_saw_is_begun_again(face):
+    broken = Reply("one two three four five six", fault="drop_stream", chunk_delay_s=0.001)
+    with LoopbackLLM([broken, "whole. TERMINATE"]) as server:
+        config = server.config(stream=True)
+        assistant = AssistantAgent("assistant", llm_config=config)
+        user = ConversableAgent("user", human_input_mode="NEVER")
+        result = face.initiate_chat(user, assistant, message="hi", max_turns=1, silent=True)
+    assert result.chat_history[-1]["content"] == "whole. TERMINATE"
+
+
+@requirement("stream:broken:unseen")
+def test_stream_that_a_sink_saw_is_not_begun_again(face):
+    seen = []
+    broken = Reply("one two three four five six", fault="drop_stream", chunk_delay_s=0.001)
+    with LoopbackLLM([broken]) as server:
+        assistant = AssistantAgent("assistant", llm_config=server.config(stream=True))
+        user = ConversableAgent("user", human_input_mode="NEVER")
+        watched = RunOptions(sinks=[seen.append])
+        with pytest.raises(ProviderError):
+            face.initiate_chat(user, assistant, message="hi", silent=True, run=watched)
+    assert any(event.type == "model.token" for event in seen)

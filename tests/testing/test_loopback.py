@@ -14,8 +14,8 @@ import aiohttp
 import openai
 import pytest
 
-from autogen import AssistantAgent, UserProxyAgent
-from autogen.errors import UsageError
+from autogen import AssistantAgent, OpenAIWrapper, UserProxyAgent
+from autogen.errors import ServerFault, UsageError
 from autogen.testing import (
     LoopbackLLM,
     Reply,
@@ -554,3 +554,35 @@ def test_chat_goes_over_the_wire(face):
     assert [m["content"] for m in result.chat_history] == ["Say hello.", "Hello! TERMINATE"]
     assert [r.last_text for r in srv.requests] == ["Say hello."] * 2
     assert result.cost["usage_including_cached_inference"]["total_cost"] == 0.0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "reply, content",
+    [
+        ({"role": "assistant"}, None),
+        ({"content": [{"type": "text", "text": "a b"}, {"type": "text", "text": " c"}]}, "a b c"),
+        ({"function_call": {"name": "f", "arguments": "{}"}}, None),
+        ({"refusal": "no"}, None),
+    ],
+    ids=["nothing", "parts", "function", "refusal"],
+)
+def test_odd_replies_are_answered(reply, content, stream):
+    with LoopbackLLM([reply]) as server:
+        made = OpenAIWrapper(**server.config())
+        answer = made.create(messages=[{"role": "user", "content": "hi"}], stream=stream)
+    message = answer.choices[0].message
+    assert message.content == content
+    assert (message.function_call is not None) is ("function_call" in reply)
+    assert message.refusal == reply.get("refusal")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_reply_without_a_form_on_the_wire_fails_the_test_and_the_call(stream):
+    server = LoopbackLLM([{"tool_calls": [{"function": {"arguments": {1}}}]}])
+    with contextlib.suppress(UnexpectedCall), server:
+        made = OpenAIWrapper(**server.config())
+        with pytest.raises(ServerFault, match="no form on the wire"):
+            made.create(messages=[{"role": "user", "content": "hi"}], stream=stream)
+    with pytest.raises(UnexpectedCall, match="no form on the wire"):
+        server.assert_done()

@@ -10,7 +10,15 @@ from autogen import AssistantAgent, UserProxyAgent
 from autogen.errors import UsageError
 from autogen.models.base import ModelClient
 from autogen.oai.client import OpenAIWrapper
-from autogen.testing import ScriptedModel, ScriptError, UnexpectedCall, UnusedReplies, call, calls
+from autogen.testing import (
+    ScriptedModel,
+    ScriptError,
+    UnexpectedCall,
+    UnusedReplies,
+    call,
+    calls,
+    scripted,
+)
 
 
 def asked(text: str = "hi") -> dict[str, object]:
@@ -225,3 +233,24 @@ def test_threads_get_each_reply_once():
             thread.join(5)
     assert sorted(got, key=int) == [str(i) for i in range(n_threads * n_each)]
     assert len(model.requests) == n_threads * n_each
+
+
+def test_words_of_a_shared_model_are_counted_once_per_conversation(monkeypatch):
+    counted = []
+    real = scripted.n_words
+
+    def counting(messages):
+        messages = list(messages)
+        counted.append(len(messages))
+        return real(messages)
+
+    monkeypatch.setattr(scripted, "n_words", counting)
+    model = ScriptedModel(lambda params: "word", keep=0)
+    one, two = ([{"role": "system", "content": name}] for name in ("one", "two"))
+    for _ in range(50):
+        for messages in (one, two):
+            messages.append({"role": "user", "content": "a b"})
+            response = model.create({"messages": list(messages)})
+    assert response.usage.prompt_tokens == 101
+    # Two messages at first, then one new one, and one answer each time.
+    assert sum(counted) == 2 * (2 + 49 + 50)

@@ -283,5 +283,5 @@ class _Endpoints(Listener):
         try:
             return answer(request, reply)
         except (AttributeError, KeyError, TypeError, ValueError) as failed:
-            why = f"the script says {reply!r}, which has no form on the wire ({failed!r}),"
+            why = f"what the script says has no form on the wire ({failed!r}): {reply!r}"
             return answer(request, self._server._failed(request, why))

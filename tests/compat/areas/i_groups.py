@@ -58,8 +58,8 @@ ROWS = [
     same("group:run:printed", "Each message is printed once, after who speaks next."),
     better(
         "group:run:introductions",
-        "Introductions are told once per history and are not in the transcript.",
-        why="each run told them again",
+        "Introductions are a system note told once per history, and not in the transcript.",
+        why="each run told them again, as if a person had said it",
     ),
     better(
         "group:run:prepared",
