@@ -59,11 +59,14 @@ if TYPE_CHECKING:
         UndefinedNextAgent,
     )
     from .events import Event
+    from .human.base import Question
     from .limits.budget import Budget
     from .limits.loops import LoopGuard
     from .models.base import ModelClient
     from .oai.client import OpenAIWrapper
     from .oai.completion import ChatCompletion, Completion
+    from .runtime.runtime import Runtime
+    from .runtime.teams import team
 
 __all__ = [
     "Agent",
@@ -89,7 +92,9 @@ __all__ = [
     "ModelClient",
     "NoEligibleSpeaker",
     "OpenAIWrapper",
+    "Question",
     "RunOptions",
+    "Runtime",
     "SenderRequired",
     "UndefinedNextAgent",
     "UserProxyAgent",
@@ -106,6 +111,7 @@ __all__ = [
     "initiate_chats",
     "options",
     "register_function",
+    "team",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -134,7 +140,9 @@ __getattr__, __dir__ = lazy_names(
         "ModelClient": ".models.base",
         "NoEligibleSpeaker": ".errors",
         "OpenAIWrapper": ".oai.client",
+        "Question": ".human.base",
         "RunOptions": "._chat.wiring",
+        "Runtime": ".runtime.runtime",
         "SenderRequired": ".errors",
         "UndefinedNextAgent": ".errors",
         "UserProxyAgent": ".agentchat.user_proxy_agent",
@@ -159,6 +167,7 @@ __getattr__, __dir__ = lazy_names(
         "options": "._chat.wiring",
         "register_function": ".agentchat.conversable_agent",
         "runtime_logging": ".runtime_logging",
+        "team": ".runtime.teams",
         "token_count_utils": ".token_count_utils",
     },
 )

@@ -53,7 +53,7 @@ FLOORS: Mapping[str, frozenset[str]] = {
             "version",
         }
     ),
-    AGENTS: frozenset({"agentchat"}),
+    AGENTS: frozenset({"agentchat", "runtime"}),
     # `autogen/__init__.py` itself: the names users import.
     ROOT: frozenset({""}),
     SERVICES: frozenset({"server", "studio"}),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _durable
 from .._kernel.ops import Call
 from .._kernel.record import is_json
-from .._kernel.run import current_run
+from .._kernel.run import current_run, outside
 from .wiring import event, wanted_options
 
 if TYPE_CHECKING:
@@ -125,11 +125,13 @@ async def finished(execution: Execution | None, result: ChatResult) -> None:
     record = result_record(result)
     kind = "run.paused" if result.stop_reason in PAUSES else "run.finished"
     await event(kind, {"stop_reason": result.stop_reason, "cost": record["cost"]}, silent=True)
-    await Call(execution.finish, None, (record,))
+    with outside():
+        await Call(execution.finish, None, (record,))
 
 
 async def failed(execution: Execution | None, error: BaseException) -> None:
     """Write down that a run ended in an error."""
     if execution is None or execution.is_over:
         return
-    await Call(execution.fail, None, (error,))
+    with outside():
+        await Call(execution.fail, None, (error,))

@@ -226,11 +226,13 @@ def _run_opened(
         sinks=(_print, *wanted.sinks, *everywhere, *((recording,) if recording else ())),
         cancel=cancel,
         recorder=recording,
+        people=None if execution is None else execution.people,
         make_event=_make_event,
     )
     with ExitStack() as stack:
         if execution is not None:
             stack.callback(execution.release)
+            stack.enter_context(execution.obeys(cancel))
         if around is not None:
             run.scope = around.scope
             stack.enter_context(

@@ -13,17 +13,19 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._kernel.cancel import CancelToken
 from .._kernel.recorder import Entry
 from ..errors import JournalError, UsageError
 from ..store.base import RunRecord
 
 if TYPE_CHECKING:
     from ..journal.dbos import DbosEngine
+    from ..store.asking import Questions
     from ..store.sql import SqlStore
 
 __all__ = ["DEFAULT_URL", "LEASE_S", "Database", "database_url"]
@@ -35,6 +37,10 @@ ENVIRONMENT = "AUTOGEN_DATABASE_URL"
 
 #: How long a process may show no sign of life before its runs go on elsewhere.
 LEASE_S = 10.0
+
+#: How often the wishes of others are looked for, and after how many looks the next beat is due.
+TICK_S = 0.5
+BEAT_TICKS = 4
 
 _INSTALL_HINT = (
     'durable runs need the extra "durable": pip install -e ".[durable]" in a clone of autogen-next.'
@@ -77,6 +83,7 @@ class Database:
         self._beating: threading.Thread | None = None
         self._over = threading.Event()
         self._guard = threading.RLock()
+        self._tokens: dict[str, CancelToken] = {}
         #: Called with each beat, in its thread: what workers look after.
         self.on_beat: list[Callable[[], None]] = []
         atexit.register(self.close)
@@ -119,14 +126,34 @@ class Database:
             self._beating.start()
 
     def _beat(self) -> None:
-        while not self._over.wait(LEASE_S / 5):
+        n = 0
+        while not self._over.wait(TICK_S):
+            n += 1
             try:
-                self.store.beat(self.worker_id)
-                for look in self.on_beat:
-                    look()
+                if self._tokens:
+                    self._obey()
+                if n % BEAT_TICKS == 0:
+                    self.store.beat(self.worker_id)
+                    for look in self.on_beat:
+                        look()
             except JournalError as error:
                 # It may come back; until then others may take our runs over, which fences us.
                 logger.warning("No sign of life could be written: %s", error)
+
+    @contextmanager
+    def obeyed(self, run_id: str, token: CancelToken) -> Iterator[None]:
+        """Inside the `with` block somebody elsewhere may stop the run through `token`."""
+        self._tokens[run_id] = token
+        try:
+            yield
+        finally:
+            self._tokens.pop(run_id, None)
+
+    def _obey(self) -> None:
+        for run_id in self.store.wishes(self.worker_id):
+            token = self._tokens.get(run_id)
+            if token is not None:
+                token.cancel()
 
     def is_alive(self, owner: str) -> bool:
         """Whether the process of `owner` still shows signs of life."""
@@ -141,8 +168,19 @@ class Database:
     # -- records
 
     def entries(self, record: RunRecord) -> list[Entry]:
-        """What was logged of a run, oldest first."""
-        return self.engine.read(record.id, record.attempts)
+        """What was logged of a run, oldest first; of a fork, with the part that it shares."""
+        own = self.engine.read(record.id, record.attempts)
+        if record.forked_from is None:
+            return own
+        shared = self.entries(self.store.run(record.forked_from))
+        return [*shared[: record.forked_at], *own]
+
+    @property
+    def questions(self) -> Questions:
+        """The questions of its runs."""
+        from ..store.asking import Questions
+
+        return Questions(self.store)
 
     def close(self) -> None:
         """Let go of the database. Runs under way here go on when they are run again."""

@@ -8,11 +8,13 @@ is called), or it is under way elsewhere (`RunBusy`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
+from .._kernel.cancel import CancelToken
 from ..errors import ReplayMismatch, RunBusy, RunCancelled, RunLost
 from ..events import Event
+from ..human.base import HumanChannel
 from ..journal.base import Log
 from ..journal.recording import UNFINISHED, Recording
 from ..store.base import RunRecord
@@ -34,10 +36,20 @@ class Execution:
         run_id: The run.
         attempt: 1 for its first execution.
         recording: Its recorder and its sink.
+        people: Gets its questions answered; None for the terminal.
         record: The run as it stood when this execution was opened.
     """
 
-    __slots__ = ("_database", "_log", "_owner", "attempt", "record", "recording", "run_id")
+    __slots__ = (
+        "_database",
+        "_log",
+        "_owner",
+        "attempt",
+        "people",
+        "record",
+        "recording",
+        "run_id",
+    )
 
     def __init__(
         self, database: Database, record: RunRecord, *, log: Log | None, owner: str | None
@@ -45,6 +57,7 @@ class Execution:
         self.run_id = record.id
         self.attempt = record.attempts
         self.record = record
+        self.people: HumanChannel | None = None
         self._database = database
         self._log = log
         self._owner = owner
@@ -62,6 +75,10 @@ class Execution:
         """Whether the run ended before, and is only told again."""
         return self.recording.is_over
 
+    def obeys(self, token: CancelToken) -> AbstractContextManager[None]:
+        """Inside the `with` block the run is stopped through `token` if somebody wishes it."""
+        return self._database.obeyed(self.run_id, token)
+
     def _told(self, events: list[Event]) -> None:
         assert self._owner is not None
         self._database.store.append(self.run_id, self._owner, events)
@@ -78,6 +95,8 @@ class Execution:
         self.recording.flush()
         reason = result.get("stop_reason")
         status = _STOPPED.get(str(reason), "finished")
+        if status == "cancelled" and self._database.store.run(self.run_id).wish == "pause":
+            status = "paused"
         self._database.store.update(
             self.run_id,
             self._owner,

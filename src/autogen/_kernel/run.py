@@ -25,6 +25,7 @@ __all__ = [
     "entered",
     "foreign",
     "on_cancel",
+    "outside",
     "raised",
     "report",
     "running",
@@ -189,6 +190,16 @@ def entered(run: Run) -> Iterator[Run]:
     token = _current.set(run)
     try:
         yield run
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Inside the `with` block no run is under way: for what must be done even if it is cancelled."""
+    token = _current.set(None)
+    try:
+        yield
     finally:
         _current.reset(token)
 

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -182,6 +183,13 @@ class DbosEngine:
                         record = json.loads(row["output"] or "{}")
                         entries.append(from_record(kind, position, record))
         return entries
+
+    def count(self, run_id: str, attempt: int) -> int:
+        """How many entries execution number `attempt` logged."""
+        with _translated(f"run {run_id!r}"):
+            name = _workflow_id(run_id, attempt)
+            steps = self.call(partial(self.client.list_workflow_steps, name, load_output=False))
+            return len(steps)
 
     def forget(self, run_id: str, attempts: int) -> None:
         """Delete what executions number 1 to `attempts` logged."""

@@ -9,25 +9,21 @@ def reviewers():
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..agentchat.conversable_agent import ConversableAgent
 from ..agentchat.user_proxy_agent import UserProxyAgent
 from ..errors import UsageError, UsageTypeError
 
-__all__ = ["Team", "find_teams", "team", "team_named", "teams"]
+__all__ = ["Team", "add", "team", "team_named", "teams"]
 
 Factory = Callable[..., Any]
 F = TypeVar("F", bound=Factory)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_SUFFIX = ".team.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +84,8 @@ def team(name: str, *, concurrency: int | None = None, description: str = "") ->
     Raises:
         UsageError: The name cannot be used, or another function has it.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    given: Any = name
+    if not isinstance(given, str) or not _NAME.fullmatch(given):
         raise UsageError(
             f"the team name {name!r} can't be used; give 1 to 64 letters, digits, '_', '.' and "
             "'-', beginning with a letter or digit."
@@ -138,37 +135,3 @@ def team_named(name: str) -> Team:
             '@autogen.team("NAME") in a file of the folder that --teams names.'
         )
     return found
-
-
-def find_teams(folder: str | Path) -> list[Team]:
-    """Load the teams of a folder: its Python files, and its `*.team.yaml` files.
-
-    Python files are imported, so the folder is trusted like any code; a file whose name begins
-    with `_` is left out.
-
-    Raises:
-        UsageError: There is no such folder, or a file of it cannot be loaded.
-    """
-    place = Path(folder)
-    if not place.is_dir():
-        raise UsageError(f"there is no folder {str(folder)!r} to find teams in.")
-    before = set(_teams)
-    for path in sorted(place.glob("*.py")):
-        if not path.name.startswith("_"):
-            _import(path)
-    return [_teams[name] for name in sorted(set(_teams) - before)]
-
-
-def _import(path: Path) -> None:
-    name = f"autogen_teams_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise UsageError(
-            f"the team file {str(path)!r} cannot be loaded: {type(error).__name__}: {error}"
-        ) from error

@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import AlreadyAnswered, QuestionExpired, UnknownQuestion
+from ..human.base import Question
 from .base import QuestionRecord
 from .sql import SqlStore
-from .tables import questions
+from .tables import questions, runs
 
 __all__ = ["Questions"]
 
@@ -25,7 +26,7 @@ class Questions:
     def __init__(self, store: SqlStore):
         self._store = store
 
-    def ask(self, question: QuestionRecord) -> QuestionRecord:
+    def put(self, question: Question) -> QuestionRecord:
         """The question as it stands; asked again, it is the same one."""
         values = {
             "id": question.id,
@@ -36,9 +37,7 @@ class Questions:
             "prompt": json.dumps(question.prompt),
             "schema": None if question.schema is None else json.dumps(question.schema),
             "default": None if question.default is None else json.dumps(question.default),
-            "deadline_at": None
-            if question.deadline_at is None
-            else question.deadline_at.timestamp(),
+            "deadline_at": question.deadline_at,
             "status": "open",
             "asked_at": self._store.now,
         }
@@ -51,7 +50,21 @@ class Questions:
                     .where(questions.c.id == question.id, questions.c.status == "withdrawn")
                     .values(status="open")
                 )
+            self._mark(connection, question.run_id)
             return self._found(connection, question.id)
+
+    def _mark(self, connection: sa.Connection, run_id: str) -> None:
+        """Have the status of a run say whether it waits for people."""
+        is_open = sa.exists().where(questions.c.run_id == run_id, questions.c.status == "open")
+        for before, after, when in (
+            ("running", "waiting", is_open),
+            ("waiting", "running", ~is_open),
+        ):
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id, runs.c.status == before, when)
+                .values(status=after)
+            )
 
     def question(self, question_id: str) -> QuestionRecord:
         """The question with this id.
@@ -101,6 +114,7 @@ class Questions:
         with self._store.writing(f"the answer to question {question_id!r}") as connection:
             done = connection.execute(answered).rowcount == 1
             found = self._found(connection, question_id)
+            self._mark(connection, found.run_id)
         if done:
             return found
         if found.status == "answered":
@@ -140,6 +154,9 @@ class Questions:
                 .where(*late)
                 .values(status="expired", answer=questions.c.default, answered_at=now)
             )
+            waiting = sa.select(runs.c.id).where(runs.c.status == "waiting")
+            for run_id in list(connection.execute(waiting).scalars()):
+                self._mark(connection, run_id)
 
     def withdraw(self, question_id: str) -> None:
         """Nobody waits for an answer any more."""
@@ -149,6 +166,7 @@ class Questions:
                 .where(questions.c.id == question_id, questions.c.status == "open")
                 .values(status="withdrawn")
             )
+            self._mark(connection, self._found(connection, question_id).run_id)
 
 
 def _record(row: Any) -> QuestionRecord:

@@ -1,0 +1,265 @@
+"""`Runtime`: a database of durable runs, as programs use it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .._durable.database import Database
+from .._kernel.record import is_json
+from ..errors import ReplayMismatch, UsageError, UsageTypeError
+from ..events import Event
+from ..limits.budget import Budget
+from ..store.base import QuestionRecord, RunRecord, Verdict
+from .folder import find_teams
+from .teams import Team, teams
+from .worker import Worker
+
+__all__ = ["Runtime"]
+
+#: Statuses in which a run does not go on by itself.
+_STILL = frozenset({"paused", "finished", "failed", "cancelled", "dead"})
+
+_POLL_S = 0.1
+
+
+class Runtime:
+    """The durable runs of one database: submit, watch, answer, stop, go on.
+
+        with Runtime("postgresql://host/agents") as runtime:
+            run_id = runtime.submit("reviewers", "Review the change in PR 17.")
+            print(runtime.wait(run_id).result["summary"])
+
+    Runs are executed by workers: `autogen worker`, or `runtime.worker()` in a process of your own.
+
+    Args:
+        database: `sqlite:///PATH` or `postgresql://...`; None for what `AUTOGEN_DATABASE_URL`
+            names, else `sqlite:///.autogen/runs.db`.
+
+    Raises:
+        UsageError: The extra `durable` is not installed, or the URL is of no known kind.
+        JournalError: The database cannot be used.
+    """
+
+    def __init__(self, database: str | None = None):
+        self._database = Database.at(database)
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database. Runs under way in this process go on elsewhere."""
+        self._database.close()
+
+    # -- runs
+
+    def submit(
+        self,
+        team: str,
+        message: Any = None,
+        *,
+        id: str | None = None,
+        budget: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        priority: int = 0,
+        **chat: Any,
+    ) -> str:
+        """Have workers run a chat of a team; the run's id.
+
+        Args:
+            team: Name of the team. The workers know it; this process need not.
+            message: What is said first; None for the message of the team.
+            id: Names the run; None for a random one. Submitted again with the same id, it is the
+                same run.
+            budget: Limits by name, as `Budget` takes them: `{"usd": 1.0}`.
+            timeout_s: Wall-clock seconds for one execution.
+            priority: 1 is taken up before 2; 0 before all.
+            chat: More keywords of `initiate_chat`, such as `max_turns`.
+
+        Raises:
+            UsageError: Something cannot be used, or is not JSON.
+            ReplayMismatch: The id belongs to a run that was asked for something else.
+        """
+        request: dict[str, Any] = {**chat}
+        if message is not None:
+            request["message"] = message
+        options = {"budget": dict(budget) if budget else None, "timeout_s": timeout_s}
+        options = {key: value for key, value in options.items() if value is not None}
+        if budget:
+            # Refused here rather than by a worker.
+            Budget(**budget)
+        if options:
+            request["options"] = options
+        for key, value in request.items():
+            if not is_json(value):
+                raise UsageTypeError(
+                    f"{key} is {value!r}; what is submitted goes to another process, so give text, "
+                    "numbers, lists and dicts."
+                )
+        run_id = uuid.uuid4().hex if id is None else id
+        record, is_new = self._database.store.create_run(
+            RunRecord(id=run_id, team=team, request=request, priority=priority)
+        )
+        if not is_new and (record.team, record.request) != (team, request):
+            raise ReplayMismatch(
+                f"run {run_id!r} was asked for something else before; submit it as it was, or "
+                "under another id."
+            )
+        if is_new:
+            self._enqueue(record)
+        return run_id
+
+    def _enqueue(self, record: RunRecord) -> None:
+        self._database.engine.enqueue(
+            record.id, record.attempts + 1, team=str(record.team), priority=record.priority
+        )
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run with this id.
+
+        Raises:
+            UnknownRun: There is none.
+        """
+        return self._database.store.run(run_id)
+
+    def runs(
+        self,
+        *,
+        status: str | None = None,
+        team: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[RunRecord]:
+        """Runs, the newest first; `after` is the id of the last one of the page before."""
+        return self._database.store.runs(status=status, team=team, after=after, limit=limit)
+
+    def wait(self, run_id: str, *, timeout_s: float | None = None) -> RunRecord:
+        """The run, once it does not go on by itself any more.
+
+        Raises:
+            TimeoutError: It still does after `timeout_s` seconds.
+            UnknownRun: There is none.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            record = self.run(run_id)
+            if record.status in _STILL:
+                return record
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(
+                    f"run {run_id!r} is {record.status} after {timeout_s} s; wait longer, or look "
+                    "whether a worker is running."
+                )
+            time.sleep(_POLL_S)
+
+    def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        """Events of a run in their order, those after number `after`."""
+        return self._database.store.events(run_id, after=after, limit=limit)
+
+    def follow(self, run_id: str, *, after: int = 0) -> Iterator[Event]:
+        """Events of a run as they come, until it does not go on by itself any more."""
+        while True:
+            is_still = self.run(run_id).status in _STILL
+            found = self.events(run_id, after=after)
+            for event in found:
+                yield event
+                after = event.pos or after
+            if not found:
+                if is_still:
+                    return
+                time.sleep(_POLL_S)
+
+    def verify(self, run_id: str) -> Verdict:
+        """Whether the events of a run are as they were written."""
+        return self._database.store.verify(run_id)
+
+    # -- stopping and going on
+
+    def cancel(self, run_id: str) -> RunRecord:
+        """Have a run stop, wherever it is executed; `resume` lets it go on."""
+        return self._database.store.wish(run_id, "cancel")
+
+    def pause(self, run_id: str) -> RunRecord:
+        """Have a run stop for a while, wherever it is executed; `resume` lets it go on."""
+        return self._database.store.wish(run_id, "pause")
+
+    def resume(self, run_id: str) -> RunRecord:
+        """Have workers go on with a run of a team that was stopped, or failed.
+
+        Raises:
+            UsageError: It is over, under way, or belongs to a program: run that program again.
+        """
+        record = self.run(run_id)
+        if record.team is None:
+            raise UsageError(
+                f"run {run_id!r} belongs to a program, which makes its agents; run the program "
+                "again with the same id, and it goes on."
+            )
+        if record.status not in _STILL or record.status == "finished":
+            raise UsageError(f"run {run_id!r} is {record.status}; there is nothing to go on with.")
+        queued = self._database.store.requeue(run_id, expected=None, status=record.status)
+        if queued is None:
+            raise UsageError(f"run {run_id!r} was taken up just now.")
+        self._database.engine.fence(run_id, queued.attempts)
+        self._enqueue(queued)
+        return queued
+
+    # -- people
+
+    def questions(
+        self, *, status: str | None = "open", run_id: str | None = None
+    ) -> list[QuestionRecord]:
+        """Questions to people, the oldest first; `status` None for all."""
+        return self._database.questions.questions(status=status, run_id=run_id)
+
+    def answer(self, question_id: str, answer: str, *, by: str | None = None) -> QuestionRecord:
+        """Answer a question; the first answer counts.
+
+        Args:
+            question_id: The question.
+            answer: "" approves what the agent is about to do, "exit" ends the chat.
+            by: Who answers, for the record.
+
+        Raises:
+            UnknownQuestion: There is none with this id.
+            AlreadyAnswered: Somebody answered before.
+            QuestionExpired: Its time is over, or nobody waits for it any more.
+        """
+        return self._database.questions.answer(question_id, answer, by=by)
+
+    # -- workers and retention
+
+    def worker(self, teams_in: str | Path | None = None) -> Worker:
+        """A worker in this process, for the teams it knows and those of a folder.
+
+        Raises:
+            UsageError: There is no team to work for.
+        """
+        if teams_in is not None:
+            find_teams(teams_in)
+        known: dict[str, Team] = teams()
+        if not known:
+            raise UsageError(
+                'there is no team to work for; register one with @autogen.team("NAME"), or name a '
+                "folder with team files."
+            )
+        return Worker(self._database, known)
+
+    def prune(self, *, older_than_s: float) -> int:
+        """Delete runs that ended so long ago; how many they were."""
+        old = self._database.store.prune(older_than_s)
+        for record in old:
+            self._database.engine.forget(record.id, record.attempts)
+        return len(old)

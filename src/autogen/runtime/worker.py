@@ -1,0 +1,142 @@
+"""`Worker`: makes the executions that are queued, and looks after those of workers that died."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from .._chat.durable import executing
+from .._chat.wiring import RunOptions
+from .._durable.database import Database
+from .._durable.execution import Execution
+from ..errors import JournalError, RunLost
+from ..human.mailbox import Mailbox
+from ..journal.base import Job, Log
+from ..limits.budget import Budget
+from ..store.base import RunRecord
+from .teams import Team
+
+__all__ = ["Worker"]
+
+logger = logging.getLogger("autogen")
+
+#: How often in a row a run may take its worker down without having come any further.
+MOST_DEATHS = 10
+
+#: How long a queued run may lie before somebody makes sure that it is announced.
+UNANNOUNCED_S = 5.0
+
+
+class Worker:
+    """Runs chats of teams in this process, as many at once as there are.
+
+    The chats share one event loop; tools, code and whatever else may block run in threads beside
+    it. People are asked through the database.
+    """
+
+    def __init__(self, database: Database, teams: Mapping[str, Team]):
+        self.database = database
+        self.teams = dict(teams)
+        self._mailbox = Mailbox(database.questions)
+
+    def start(self) -> None:
+        """Take part in the work; returns at once."""
+        queues = {name: team.concurrency for name, team in self.teams.items()}
+        self.database.on_beat.append(self._look_after)
+        self.database.serve(self._work, queues)
+        self._look_after()
+
+    def stop(self) -> None:
+        """Take no further part. Chats under way go on with other workers."""
+        self._mailbox.close()
+        self.database.close()
+
+    # -- one execution
+
+    async def _work(self, job: Job, log: Log) -> None:
+        """Make one execution; raises nothing, because nobody is there to catch it."""
+        execution = None
+        try:
+            execution = await asyncio.to_thread(self._claimed, job, log)
+            if execution is not None:
+                await self._run(execution)
+        except RunLost as lost:
+            logger.warning("%s", lost)
+        except Exception as error:  # noqa: BLE001 the run says what became of it
+            logger.warning("Run %r failed: %s: %s", job.run_id, type(error).__name__, error)
+            if execution is not None:
+                await asyncio.to_thread(execution.fail, error)
+
+    def _claimed(self, job: Job, log: Log) -> Execution | None:
+        """The execution; None where the job is not wanted any more."""
+        store = self.database.store
+        record = store.run(job.run_id)
+        claimed = None
+        if record.status == "queued" and record.attempts == job.attempt - 1:
+            owner = self.database.new_owner()
+            claimed = store.claim(job.run_id, owner, expected=None)
+        if claimed is None:
+            log.close(is_finished=False)
+            return None
+        return Execution(self.database, claimed, log=log, owner=claimed.owner)
+
+    async def _run(self, execution: Execution) -> None:
+        record = execution.record
+        execution.people = self._mailbox
+        chat = self.teams[str(record.team)].chat()
+        sender = chat.pop("sender")
+        asked = dict(record.request)
+        options = _options(record.id, asked.pop("options", None) or {})
+        with executing(execution):
+            await sender.a_initiate_chat(**{**chat, **asked, "silent": True}, run=options)
+
+    # -- what others left
+
+    def _look_after(self) -> None:
+        """See to it that no run is stranded: those of dead workers, and those nobody announced."""
+        store = self.database.store
+        for worker_id in store.workers_with_runs():
+            if not self.database.is_alive(worker_id):
+                for record in store.runs_of(worker_id):
+                    self._take_over(record)
+        for record in store.waiting_for_workers(UNANNOUNCED_S):
+            self._announce(record)
+
+    def _take_over(self, record: RunRecord) -> None:
+        if self._kills(record):
+            return
+        queued = self.database.store.requeue(record.id, expected=record.owner)
+        if queued is not None:
+            self.database.engine.fence(queued.id, queued.attempts)
+            self._announce(queued)
+
+    def _announce(self, record: RunRecord) -> None:
+        try:
+            self.database.engine.enqueue(
+                record.id, record.attempts + 1, team=str(record.team), priority=record.priority
+            )
+        except JournalError as error:
+            logger.warning("Run %r waits for the database: %s", record.id, error)
+
+    def _kills(self, record: RunRecord) -> bool:
+        """Whether a run takes down every worker that tries it; it is then given up."""
+        if record.status == "waiting" or record.attempts < MOST_DEATHS:
+            return False
+        newest = range(record.attempts - MOST_DEATHS + 1, record.attempts + 1)
+        if any(self.database.engine.count(record.id, attempt) for attempt in newest):
+            return False
+        text = f"{MOST_DEATHS} workers in a row died while they ran it, none of them a step further"
+        self.database.store.give_up(record.id, expected=record.owner, text=text)
+        logger.warning("Run %r is given up: %s.", record.id, text)
+        return True
+
+
+def _options(run_id: str, given: Mapping[str, Any]) -> RunOptions:
+    limits = given.get("budget")
+    return RunOptions(
+        id=run_id,
+        budget=Budget(**limits) if limits else None,
+        timeout_s=given.get("timeout_s"),
+    )
