@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ from autogen import Budget, ChatResult, RunOptions, options
 from autogen._chat.sequence import initiate_chats_by_id
 from autogen._kernel.drive import drive_sync
 from autogen.errors import BudgetExceeded
+from autogen.limits.base import NOTHING, Amounts, Ceiling, Reservation, Shortage
+from autogen.limits.memory import MemoryAccount
 from autogen.oai.client import OpenAIWrapper
 from autogen.testing import LoopbackLLM, Reply, ScriptedModel
+from autogen.testing.face import Face
 
 N_CHATS = 100
 
@@ -75,6 +79,45 @@ def test_a_hundred_chats_in_threads(wait_s: float) -> None:
         thread.join(wait_s)
     assert len(results) == N_CHATS
     check(budget, results)
+
+
+class Remote(MemoryAccount):
+    """An account that takes its time, as one in a database does."""
+
+    is_remote = True
+
+    def reserve(self, wanted: Amounts, *, kept_back: Amounts = NOTHING) -> Reservation | Shortage:
+        time.sleep(0.0005)
+        return super().reserve(wanted, kept_back=kept_back)
+
+    def settle(self, reservation: Reservation, actual: Amounts) -> None:
+        time.sleep(0.0005)
+        super().settle(reservation, actual)
+
+
+def test_an_account_elsewhere_holds_as_well(face: Face) -> None:
+    budget = Budget(account=Remote(Ceiling(nano_usd=20_000_000, steps=500)))
+    a, b = thinker("a"), thinker("b")
+    result = face.initiate_chat(a, b, message="go on", run=RunOptions(budget=budget))
+    assert result.stop_reason == "budget"
+    assert 0.01 < (budget.spent.usd or 0) <= 0.02
+    assert budget.left.steps == 500 - budget.spent.steps  # type: ignore[operator]
+
+
+def test_many_chats_share_an_account_elsewhere() -> None:
+    budget = Budget(account=Remote(Ceiling(nano_usd=100_000_000)))
+    model = ScriptedModel(words, keep=0)
+    options_ = RunOptions(budget=budget)
+
+    async def program() -> list[ChatResult]:
+        pairs = [(thinker(f"a{i}", model), thinker(f"b{i}", model)) for i in range(20)]
+        return await asyncio.gather(
+            *(a.a_initiate_chat(b, message="go on", run=options_) for a, b in pairs)
+        )
+
+    results = asyncio.run(program())
+    assert {result.stop_reason for result in results} == {"budget"}
+    assert 0.09 <= (budget.spent.usd or 0) <= 0.1
 
 
 def test_calls_over_http_wait_for_each_other_instead_of_being_refused() -> None:
