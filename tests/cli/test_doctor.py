@@ -84,3 +84,20 @@ def test_newer_agentchat_has_another_import_name(tmp_path):
         "Metadata-Version: 2.1\nName: autogen-agentchat\nVersion: 0.4.1\n"
     )
     assert clashes([str(tmp_path)]) == []
+
+
+@pytest.mark.parametrize(
+    "files, offered",
+    [
+        ((), "none"),
+        (("memory/cgroup.procs",), "version 1"),
+        (("cgroup.controllers",), "version 2"),
+        (("memory/cgroup.procs", "unified/cgroup.controllers"), "version 1 and 2"),
+    ],
+)
+def test_cgroups_are_told_by_version_and_as_not_what_limits(tmp_path, files, offered):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    said = doctor._cgroups(tmp_path)
+    assert said.startswith(f"{offered}; limits are kept by the kernel per process")

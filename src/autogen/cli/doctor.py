@@ -124,10 +124,14 @@ def _uv() -> dict[str, Any]:
 
 
 def _cgroups(root: Path = Path("/sys/fs/cgroup")) -> str:
-    if (root / "cgroup.controllers").is_file():
-        own = "can be written to" if os.access(root, os.W_OK) else "cannot be written to"
-        return f"version 2, {own}"
-    return "version 1" if (root / "memory").is_dir() else "none"
+    """What the kernel offers, and what limits the memory of code that runs here: not that."""
+    versions = [
+        name
+        for name, mark in (("1", "memory/cgroup.procs"), ("2", "cgroup.controllers"))
+        if (root / mark).is_file() or (root / "unified" / mark).is_file()
+    ]
+    offered = f"version {' and '.join(versions)}" if versions else "none"
+    return f"{offered}; limits are kept by the kernel per process, and watched for all together"
 
 
 def _keys() -> list[dict[str, str]]:
