@@ -151,6 +151,13 @@ def test_without_a_wall_nothing_runs(tmp_path, monkeypatch, run):
     assert list(tmp_path.iterdir()) == []
 
 
+@requirement("jupyter:wall")
+def test_other_systems_are_told_the_ways_out(tmp_path, monkeypatch, run):
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(NoWallError, match=r"this is Darwin.*DockerJupyterServer"):
+        run(EmbeddedIPythonCodeExecutor(output_dir=tmp_path), "1")
+
+
 @requirement("jupyter:config")
 def test_name_and_instance_are_executors(tmp_path):
     config = {"executor": "ipython-embedded", "ipython-embedded": {"output_dir": str(tmp_path)}}
@@ -177,10 +184,25 @@ def test_state_persists_and_restart_forgets_it(kernel, run):
     assert run(box, "x").output.startswith("ERROR: NameError: name 'x' is not defined")
 
 
+@requirement("jupyter:refused")
+def test_no_blocks_and_a_removed_folder_are_refused(tmp_path, run):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    box = EmbeddedIPythonCodeExecutor(output_dir=folder)
+    with pytest.raises(ValueError, match="no code blocks"):
+        box.execute_code_blocks([])
+    folder.rmdir()
+    with pytest.raises(ValueError, match="does not exist"):
+        run(box, "1")
+
+
 @pytest.mark.wall
-def test_no_blocks_are_no_work(tmp_path):
-    result = EmbeddedIPythonCodeExecutor(output_dir=tmp_path).execute_code_blocks([])
-    assert (result.exit_code, result.output) == (0, "")
+@requirement("jupyter:shell")
+def test_shells_run_and_other_languages_are_refused(shared, run):
+    assert run(shared, "n=$((1 + 1))\necho $n", "sh").output == "2"
+    assert run(shared, "exit 3", "bash").output.startswith("ERROR: CalledProcessError")
+    assert run(shared, "!echo magic", "").output == "magic"
+    assert run(shared, "<b>", "html").output == "ERROR: unknown language html"
 
 
 @pytest.mark.wall
@@ -362,7 +384,7 @@ def test_output_is_shown_while_the_cell_runs(shared, run):
     with entered(events), pytest.raises(RunCancelled):
         run(shared, "import time\nprint('early', flush=True)\ntime.sleep(60)")
     assert shown.is_set()
-    assert run(shared, "1 + 1").output == "2"
+    assert run(shared, "1 + 1").output == f"{STATE_LOST}\n2"
 
 
 @pytest.mark.wall
@@ -456,22 +478,24 @@ threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 
 
 @pytest.mark.wall
-def test_cancelling_ends_the_cell_or_else_the_kernel(kernel, run, wait_s):
+def test_cancelling_ends_the_kernel_and_all_it_started(kernel, run, wait_s):
+    others = running_below()
     box = kernel()
     run(box, "x = 1")
-    for code, kept in (
-        ("import time\ntime.sleep(60)", True),
-        ("import signal, time\nsignal.signal(2, signal.SIG_IGN)\ntime.sleep(60)", False),
-    ):
+    before = running_below() - others
+    for code in ("time.sleep(60)", "signal.signal(2, signal.SIG_IGN)\ntime.sleep(60)"):
         token = CancelToken()
         timer = threading.Timer(0.3, token.cancel)
         timer.start()
         started_s = time.monotonic()
+        start = "import signal, subprocess, time\nsubprocess.Popen(['setsid', 'sleep', '1000'])\n"
         with entered(Run(id="r", cancel=token)), pytest.raises(RunCancelled):
-            run(box, code)
+            run(box, start + code)
         assert time.monotonic() - started_s < wait_s
         timer.join()
-        assert ("lost" in run(box, "1").output) != kept
+        assert not running_below() & before
+        assert run(box, "1").output == f"{STATE_LOST}\n1"
+        before = running_below() - others
 
 
 @pytest.mark.wall

@@ -144,7 +144,7 @@ def test_kernel_that_was_restarted_by_others_is_noticed(remote, run, client):
     assert run(box, "1").output == f"{STATE_LOST}\n1"
 
 
-def test_cancelling_ends_the_cell_or_else_the_kernel(remote, run, wait_s):
+def test_cancelling_ends_the_kernel(remote, run, client, wait_s):
     box = remote()
     run(box, "x = 1")
     for code in ("sleep(60)", "signal.signal(2, signal.SIG_IGN); sleep(60)"):
@@ -156,6 +156,8 @@ def test_cancelling_ends_the_cell_or_else_the_kernel(remote, run, wait_s):
             run(box, f"import signal\nfrom time import sleep\n{code}")
         assert time.monotonic() - started_s < 0.3 + wait_s
         timer.join()
+        assert client.list_kernels() == []
+        assert run(box, "1").output == f"{STATE_LOST}\n1"
 
 
 def test_live_output_and_the_error_of_a_sink(remote, run):
@@ -438,12 +440,21 @@ def test_id_that_leads_elsewhere_is_refused(hostile, run, tmp_path):
         run(JupyterCodeExecutor(hostile.info, output_dir=tmp_path), "1")
 
 
-def test_kernel_of_the_parent_is_not_ended_by_a_fork(remote, run, client):
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_fork_has_a_kernel_of_its_own(remote, run):
     box = remote()
     run(box, "x = 1")
-    held = box._kernel
-    held._pid = os.getppid()
-    held.end()
-    held._pid = os.getpid()
-    held.id = client.list_kernels()[0]["id"]
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            first = run(box, "'x' in globals()").output
+            box.stop()
+            os.write(writer, first.encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read().decode() == f"{STATE_LOST}\nFalse"
+    os.waitpid(child, 0)
     assert run(box, "x").output == "1"

@@ -28,6 +28,11 @@ ROWS = [
         why="the executor waited for its timeout, every time from then on",
     ),
     same("jupyter:refused", "A missing output_dir or kernel raises ValueError with the 0.2 text."),
+    better(
+        "jupyter:shell",
+        "A kernel for Python runs shell blocks as such, and refuses other languages.",
+        why="they were run as Python",
+    ),
     same("jupyter:pip", "Lines that install packages are silenced."),
     better(
         "jupyter:wall",

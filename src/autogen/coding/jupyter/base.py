@@ -1,13 +1,14 @@
-"""Where a Jupyter server is, and what can say so."""
+"""Where a Jupyter server is, what can say so, and what is ended by `stop()`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
 
 from ...errors import UsageError
 
-__all__ = ["JupyterConnectable", "JupyterConnectionInfo"]
+__all__ = ["JupyterConnectable", "JupyterConnectionInfo", "Stoppable"]
 
 
 @dataclass
@@ -47,3 +48,22 @@ class JupyterConnectable(Protocol):
     def connection_info(self) -> JupyterConnectionInfo:
         """Where it is."""
         ...
+
+
+class Stoppable:
+    """Something that runs until `stop()`, which the end of a `with` block calls."""
+
+    def stop(self) -> None:
+        """End it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

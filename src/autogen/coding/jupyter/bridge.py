@@ -28,6 +28,8 @@ from typing import Any
 
 HEADER = struct.Struct(">I")
 START_S = 60.0
+#: How long an answer may take before the question is put again.
+AGAIN_S = 0.5
 #: How long the news that a cell has ended may come after its reply.
 IDLE_S = 2.0
 TEXT_CHARS = 65536
@@ -66,7 +68,7 @@ class Bridge:
 
         self.client = AsyncKernelClient()
         self.client.load_connection_file(connection)
-        self.client.start_channels(stdin=False)
+        self.client.start_channels(stdin=False, hb=False)
         works = [asyncio.ensure_future(work) for work in (self.watch(), self.serve())]
         done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         for work in done:
@@ -82,13 +84,21 @@ class Bridge:
 
     async def serve(self) -> None:
         """Say that the kernel is there, then do what the host says."""
-        await self.client.wait_for_ready(timeout=START_S)
+        await asyncio.wait_for(self.until_ready(), START_S)
         await self.tell(op="ready")
         works = (self.take_orders(), self.take_output(), self.take_replies())
         tasks = [asyncio.ensure_future(work) for work in works]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+
+    async def until_ready(self) -> None:
+        """Ask until the kernel answers and its output is heard; on a busy machine that takes."""
+        heard = asyncio.ensure_future(self.client.get_iopub_msg())
+        answered = asyncio.ensure_future(self.client.get_shell_msg())
+        while not (heard.done() and answered.done()):
+            self.client.kernel_info()
+            await asyncio.wait((heard, answered), timeout=AGAIN_S)
 
     async def take_orders(self) -> None:
         """Start and interrupt cells; a host that hangs up ends everything."""

@@ -8,15 +8,14 @@ import time
 import weakref
 from collections.abc import Mapping
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..._kernel.cancel import CancelToken
 from ...errors import ExecutionError
 from ..docker_engine import build_image, connect, engine_address, find_image, troubles
 from ..output import clean_text
-from .base import JupyterConnectable, JupyterConnectionInfo
+from .base import JupyterConnectable, JupyterConnectionInfo, Stoppable
 from .jupyter_client import Refused, ask, on_io
 from .token import GENERATE_TOKEN, Token, checked_token
 
@@ -43,7 +42,7 @@ CMD JUPYTER_TOKEN="$TOKEN" exec python -m jupyter_server --ip=0.0.0.0 --port=888
 """
 
 
-class DockerJupyterServer(JupyterConnectable):
+class DockerJupyterServer(Stoppable, JupyterConnectable):
     """Runs a Jupyter server in a container of a Docker engine; its kernels run in there too.
 
     The container starts here and ends with `stop()`, at the end of a `with` block, or with this
@@ -132,17 +131,6 @@ class DockerJupyterServer(JupyterConnectable):
         """End the container, and with it the server and its kernels."""
         self._finalizer.detach()
         self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _await_server(self, container: Container) -> JupyterConnectionInfo:
         """Where the server is, once it answers."""

@@ -67,13 +67,12 @@ class EmbeddedIPythonCodeExecutor(CellExecutor):
         disk_mb: int = 1024,
         wall: Literal["auto", "bubblewrap"] = "auto",
     ):
-        super().__init__(timeout=timeout, output_dir=output_dir)
+        super().__init__(timeout=timeout, kernel_name=kernel_name, output_dir=output_dir)
         if wall not in ("auto", "bubblewrap"):
             raise UsageError(
                 f"wall {wall!r} cannot hold a kernel; use 'auto' or 'bubblewrap' (Landlock allows "
                 "no sockets, which a kernel needs)."
             )
-        self._kernel_name = kernel_name
         self.wall = wall
         self._kernel = KernelWall(
             find_kernel(kernel_name),
@@ -87,11 +86,6 @@ class EmbeddedIPythonCodeExecutor(CellExecutor):
             processes=processes,
             disk_mb=disk_mb,
         )
-
-    @property
-    def kernel_name(self) -> str:
-        """The kernel that cells run in."""
-        return self._kernel_name
 
     def _turn(self, token: CancelToken) -> AbstractContextManager[None]:
         return self._kernel.turn(token)

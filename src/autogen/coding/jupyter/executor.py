@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ..._kernel.cancel import CancelToken
 from ..._kernel.run import on_cancel, transient
@@ -14,11 +13,15 @@ from ...errors import RunCancelled, UsageError
 from .. import workspace
 from ..base import CodeBlock, CodeExtractor, IPythonCodeResult
 from ..extract import MarkdownCodeExtractor
-from ..languages import silence_pip
+from ..languages import canonical_language, silence_pip
+from .base import Stoppable
 from .cell import Cell, Files
 
 __all__ = ["CellExecutor", "Failed"]
 
+#: What models call Python in a notebook, and blocks whose language nobody could tell.
+PYTHONS = ("python", "python3", "ipython", "ipython3", "jupyter", "notebook", "unknown", "")
+SHELLS = ("bash", "sh", "shell")
 STATE_LOST = "The kernel was started anew: what earlier blocks defined is lost."
 PRINTED_BEFORE = "Output before the error:"
 
@@ -27,26 +30,36 @@ class Failed(Exception):
     """A cell that did not come to its own end; the message tells the model why."""
 
 
-class CellExecutor:
+class CellExecutor(Stoppable):
     """Runs blocks as cells of one kernel, so that state persists between them.
 
     Args:
         timeout: Seconds that one block may take.
+        kernel_name: The kernel that cells run in.
         output_dir: Existing folder for the pictures and pages that blocks display.
     """
 
-    def __init__(self, *, timeout: int, output_dir: str | os.PathLike[str]):
+    def __init__(self, *, timeout: int, kernel_name: str, output_dir: str | os.PathLike[str]):
         if timeout < 1:
             raise UsageError(f"timeout {timeout!r} is too short; it must be at least 1 second.")
         self._timeout = timeout
+        self._kernel_name = kernel_name
         self._output_dir = Path(output_dir)
+        self._check_folder()
+
+    def _check_folder(self) -> None:
         if not self._output_dir.is_dir():
-            raise UsageError(f"Output directory {output_dir} does not exist.")
+            raise UsageError(f"Output directory {self._output_dir} does not exist.")
 
     @property
     def timeout(self) -> int:
         """Seconds that one block may take."""
         return self._timeout
+
+    @property
+    def kernel_name(self) -> str:
+        """The kernel that cells run in."""
+        return self._kernel_name
 
     @property
     def output_dir(self) -> Path:
@@ -66,9 +79,13 @@ class CellExecutor:
             displayed; the files that were saved, alone and among the artifacts.
 
         Raises:
+            UsageError: There are no blocks, or the output_dir was removed.
             ExecutionError: There is no kernel to run them.
-            RunCancelled: The run was cancelled meanwhile; the cell was interrupted.
+            RunCancelled: The run was cancelled meanwhile; the kernel was ended.
         """
+        if not code_blocks:
+            raise UsageError("There are no code blocks to execute.")
+        self._check_folder()
         token = CancelToken()
         with on_cancel(token.cancel), self._turn(token):
             before = workspace.Snapshot(self._output_dir)
@@ -79,7 +96,7 @@ class CellExecutor:
                     raise RunCancelled()
                 cell = Cell(files)
                 try:
-                    lost = self._run_cell(silence_pip(block.code, block.language), cell, token)
+                    lost = self._run_cell(self._cell_of(block), cell, token)
                 except Failed as failure:
                     lost, cell.error = False, f"{failure}"
                 texts += [STATE_LOST, cell.text] if lost else [cell.text]
@@ -92,6 +109,20 @@ class CellExecutor:
                 output_files=files.paths,
                 artifacts=before.artifacts(),
             )
+
+    def _cell_of(self, block: CodeBlock) -> str:
+        """The code of a cell; a kernel for Python runs shells too, and refuses other languages.
+
+        Raises:
+            Failed: It is in a language that the kernel does not speak.
+        """
+        language = canonical_language(block.language)
+        code = silence_pip(block.code, language)
+        if not self.kernel_name.startswith("python") or language in PYTHONS:
+            return code
+        if language in SHELLS:
+            return f"%%{'bash' if language == 'bash' else 'sh'}\n{code}"
+        raise Failed(f"unknown language {block.language}")
 
     def _turn(self, token: CancelToken) -> AbstractContextManager[None]:
         """Hold the kernel for all cells of a call.
@@ -114,21 +145,6 @@ class CellExecutor:
     def restart(self) -> None:
         """Begin anew: what earlier blocks defined is gone."""
         raise NotImplementedError
-
-    def stop(self) -> None:
-        """End the kernel; the next block starts a new one."""
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def take_live(cell: Cell, kind: Any, content: Any) -> None:

@@ -17,8 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -27,7 +26,7 @@ from ..._kernel.cancel import CancelToken
 from ..._kernel.ops import Call
 from ..._kernel.run import current_run, deliver
 from ...errors import ExecutionError
-from .base import JupyterConnectionInfo
+from .base import JupyterConnectionInfo, Stoppable
 from .cell import Cell, DataItem
 from .executor import Failed, take_live, timed_out
 
@@ -248,7 +247,7 @@ def said(data: bytes) -> str:
     return " ".join(str(text or data.decode("utf-8", "replace")).split())
 
 
-class JupyterKernelClient:
+class JupyterKernelClient(Stoppable):
     """Runs cells in one kernel of a server.
 
     Args:
@@ -278,17 +277,6 @@ class JupyterKernelClient:
         self._kernel_id = kernel_id
         #: The number that the kernel gave to its newest cell; it counts from 1 when started anew.
         self.count = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def stop(self) -> None:
         """Nothing is held between cells; the kernel runs on until `JupyterClient.delete_kernel`."""

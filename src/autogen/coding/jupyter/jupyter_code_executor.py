@@ -52,7 +52,7 @@ class JupyterCodeExecutor(CellExecutor):
         timeout: int = 60,
         output_dir: str | os.PathLike[str] = ".",
     ):
-        super().__init__(timeout=timeout, output_dir=output_dir)
+        super().__init__(timeout=timeout, kernel_name=kernel_name, output_dir=output_dir)
         # Held, so that a server made for this executor alone lives as long.
         self._server = jupyter_server
         info: Any = jupyter_server
@@ -63,7 +63,6 @@ class JupyterCodeExecutor(CellExecutor):
                 f"jupyter_server is {jupyter_server!r}; expected a LocalJupyterServer, a "
                 "DockerJupyterServer or a JupyterConnectionInfo."
             )
-        self._kernel_name = kernel_name
         self._client = JupyterClient(info)
         found: Any = self._client.list_kernel_specs()
         known = found.get("kernelspecs") if isinstance(found, dict) else None
@@ -81,11 +80,6 @@ class JupyterCodeExecutor(CellExecutor):
         #: The number of the newest cell; 0 where there is nothing to lose.
         self._cells = 0
 
-    @property
-    def kernel_name(self) -> str:
-        """The kernel that cells run in."""
-        return self._kernel_name
-
     @contextmanager
     def _turn(self, token: CancelToken) -> Iterator[None]:
         while not self._lock.acquire(timeout=0.05):
@@ -97,7 +91,7 @@ class JupyterCodeExecutor(CellExecutor):
             self._lock.release()
 
     def _run_cell(self, code: str, cell: Cell, token: CancelToken) -> bool:
-        if self._kernel.id is None:
+        if not self._kernel.is_ours:
             self._kernel.take(self._client.start_kernel(self._kernel_name))
             self._cells = self._cells and LOST
         assert self._kernel.id is not None
@@ -115,6 +109,9 @@ class JupyterCodeExecutor(CellExecutor):
             raise
         finally:
             if token.cancelled:
+                # Nobody waits for what a cancelled cell started, so nothing of it runs on.
+                self._cells = LOST
+                self._kernel.end()
                 raise RunCancelled()
         return self._was_lost(client.count)
 
@@ -141,6 +138,11 @@ class RemoteKernel:
         self._info = info
         self._pid = os.getpid()
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether there is one, and this process started it: a fork starts its own."""
+        return self.id is not None and self._pid == os.getpid()
+
     def take(self, kernel_id: str) -> None:
         """Hold a kernel."""
         self.id, self._pid = kernel_id, os.getpid()
@@ -148,8 +150,8 @@ class RemoteKernel:
 
     def end(self) -> None:
         """End it, unless it belongs to the process this one was forked from."""
-        kernel_id, self.id = self.id, None
-        if kernel_id is not None and self._pid == os.getpid():
+        is_ours, kernel_id, self.id = self.is_ours, self.id, None
+        if is_ours and kernel_id is not None:
             on_io(end_kernel, self._info, kernel_id, END_S)
 
 

@@ -7,6 +7,7 @@ needs beyond a block: cells with a deadline, interrupts, and an end that leaves 
 from __future__ import annotations
 
 import os
+import platform
 import queue
 import threading
 import time
@@ -287,6 +288,10 @@ class KernelWall(WalledExecutor):
         if life and life.alive and self._kernel.folder == folder and listens(life, waker):
             return life
         self._kernel.close()
+        if platform.system() != "Linux":
+            raise NoWallError(
+                f"bubblewrap works on Linux only, and this is {platform.system()}. {WAYS_OUT}"
+            )
         door = Door((state.st_uid, state.st_gid))
         try:
             return self._start_life(door, waker, token)
@@ -397,7 +402,8 @@ class KernelWall(WalledExecutor):
             # Ctrl-C here, or an error of whoever watches: the cell goes no further either.
             self._silence(life, life.channel, waker)
             raise
-        if stopped == "killed":
+        if stopped == "killed" or waker.fired:
+            # Nobody waits for what a cancelled cell started, so nothing of it runs on.
             self._kernel.close()
         if waker.fired:
             raise RunCancelled()

@@ -15,12 +15,10 @@ import time
 import warnings
 import weakref
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ...errors import ExecutionError, NoWallError, UsageError
 from ..environment import without_secrets
-from .base import JupyterConnectable, JupyterConnectionInfo
+from .base import JupyterConnectable, JupyterConnectionInfo, Stoppable
 from .token import GENERATE_TOKEN, Token, checked_token
 
 __all__ = ["LocalJupyterServer"]
@@ -49,7 +47,7 @@ threading.Thread(target=end, daemon=True).start()
 _warned = threading.Event()
 
 
-class LocalJupyterServer(JupyterConnectable):
+class LocalJupyterServer(Stoppable, JupyterConnectable):
     """Runs a Jupyter server whose kernels are ordinary processes of this machine.
 
     It is no wall: code can read and change whatever the user that runs this program can. Prefer
@@ -117,17 +115,6 @@ class LocalJupyterServer(JupyterConnectable):
     def stop(self) -> None:
         """End the server and its kernels."""
         self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _start(self, port: int, log_level: str, log: Path) -> subprocess.Popen[bytes]:
         settings = {
