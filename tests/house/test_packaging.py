@@ -127,12 +127,24 @@ def test_clean_environment_has_the_command(clean, tmp_path):
     assert "demo" in succeeded(clean / "autogen", "--help", cwd=tmp_path)
 
 
+# Whole modules that belong to an extra; nobody imports them before it is asked for by name.
+OF_EXTRAS = ("autogen.journal.dbos", "autogen.store.")
+
+
 def test_clean_environment_imports_every_module(clean, tmp_path):
     """No module of the base package needs an extra just to be imported."""
-    program = """
+    program = f"""
 import importlib, pkgutil, autogen
 for module in pkgutil.walk_packages(autogen.__path__, "autogen."):
-    if module.name not in ("autogen.__main__", "autogen.coding.runner"):
+    if module.name in ("autogen.__main__", "autogen.coding.runner"):
+        continue
+    if not module.name.startswith({OF_EXTRAS!r}) or module.name == "autogen.store.base":
         importlib.import_module(module.name)
 """
     succeeded(clean / "python", "-W", "error", "-c", program, cwd=tmp_path)
+
+
+def test_clean_environment_says_which_extra_durable_runs_need(clean, tmp_path):
+    program = "import autogen; autogen.Runtime()"
+    done = run(clean / "python", "-c", program, cwd=tmp_path)
+    assert 'UsageError: durable runs need the extra "durable"' in done.stderr
