@@ -68,6 +68,15 @@ class Double:
             "current-context": "x",
         }
 
+    def reset(self) -> None:
+        """A good day, with nothing behind it."""
+        for name in self.pods():
+            self.delete(name)
+        self.fault, self.open_network = "", False
+        self.subprotocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
+        for record in (self.manifests, self.chosen, self.calls):
+            record.clear()
+
     # -- for tests ---------------------------------------------------------------------------------
 
     def pods(self) -> list[str]:

@@ -21,7 +21,7 @@ from autogen.coding import (
 )
 from autogen.coding.config import docker_wish
 from autogen.coding.factory import legacy_executor
-from autogen.errors import NoWallError, UsageError
+from autogen.errors import NoWallError
 
 
 @pytest.fixture

@@ -323,7 +323,7 @@ def _as_manifest(pod_spec: Any, container_name: str) -> dict[str, Any] | None:
     if pod_spec is None:
         return None
     if not isinstance(pod_spec, Mapping):
-        if not hasattr(pod_spec, "attribute_map"):
+        if not hasattr(pod_spec, "to_dict"):
             raise UsageTypeError(
                 f"pod_spec is {pod_spec!r}; expected a V1Pod of the kubernetes client, or a dict "
                 "like a manifest."

@@ -12,18 +12,13 @@ import concurrent.futures
 import importlib.util
 import json
 import os
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiohttp import ClientSession, TCPConnector
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 from .._kernel.cancel import CancelToken
 from ..errors import ExecutionError, NoWallError, RunCancelled, UsageError
-from .gate import look_up
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration, CoreV1Api
@@ -72,6 +67,7 @@ class Cluster:
         self._closed = False
         # In a context of its own: a loop keeps the one that it was made in, a whole chat here.
         self.loop = Context().run(asyncio.new_event_loop)
+        self.loop.set_default_executor(_Threads(max_workers=1))
         self._thread = threading.Thread(target=self._run, name="autogen-kubernetes", daemon=True)
         self._thread.start()
         try:
@@ -225,41 +221,31 @@ async def _connect(config_file: str | None) -> CoreV1Api:
             f"No Kubernetes cluster is known here ({str(error).rstrip('.')}). {WAYS_OUT}"
         ) from error
     api_client = client.ApiClient(found)
-    rest = api_client.rest_client
-    connector = TCPConnector(limit=8, ssl=rest.ssl_context, resolver=_Resolver())
-    rest.pool_manager = ClientSession(connector=connector, trust_env=True)
+    # Made here, in the thread of its loop.
+    api_client.rest_client.pool_manager = api_client.rest_client._create_pool_manager()
     return client.CoreV1Api(api_client)
 
 
-class _Resolver(AbstractResolver):
-    """Looks names up in threads of its own.
+class _Threads(concurrent.futures.ThreadPoolExecutor):
+    """A thread for each call, for names and proxies to be looked up in.
 
-    The usual one needs a pool of threads, which is closed when a program ends, before its pods are
-    deleted.
+    The usual pool is closed when a program ends, before its pods are deleted.
     """
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a name."""
-        found: list[ResolveResult] = []
-        for text in dict.fromkeys(await look_up(host, port)):
-            kind = socket.AF_INET6 if ":" in text else socket.AF_INET
-            if family in (socket.AF_UNSPEC, kind):
-                found.append(
-                    ResolveResult(
-                        hostname=host,
-                        host=text,
-                        port=port,
-                        family=kind,
-                        proto=0,
-                        flags=socket.AI_NUMERICHOST,
-                    )
-                )
-        return found
+    def submit(
+        self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[T]:
+        """Call it in a daemon thread."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
-    async def close(self) -> None:
-        """Nothing is held."""
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="autogen-kubernetes-call", daemon=True).start()
+        return future
 
 
 async def _load(config_file: str | None, into: Configuration) -> None:

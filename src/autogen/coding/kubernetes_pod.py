@@ -39,6 +39,8 @@ INSTALL_S = 900.0
 FIRST_LOOK_S, LOOK_S = 0.05, 0.5
 #: How long nobody takes a pod, or the reason why it does not start may pass by itself.
 UNSCHEDULABLE_S = 10.0
+#: How long it may take until policies hold for a new pod.
+POLICY_S = 5.0
 #: Room in the pod for the runner itself, beyond what a block may use.
 RUNNER_MB = 128
 #: Reasons of a container that waits, which do not pass by themselves.
@@ -535,7 +537,7 @@ def _install(link: PodLink, plan: PodPlan, waker: Waker) -> None:
 
 CANARY = r"""
 import json, os, socket, sys, time
-network, folder = sys.argv[1:]
+network, folder, patience_s = sys.argv[1:]
 def can(act):
     try:
         act()
@@ -559,8 +561,7 @@ def reached():
         if host and port and can(lambda: socket.create_connection((host, int(port)), 1).close()):
             return f"{host}:{port}"
     return ""
-# Some networks need a moment until the policies hold for a new pod.
-deadline = time.monotonic() + 5
+deadline = time.monotonic() + float(patience_s)
 while (there := reached()) and time.monotonic() < deadline:
     time.sleep(0.25)
 print(json.dumps({
@@ -587,7 +588,7 @@ def _canary(link: PodLink, plan: PodPlan, waker: Waker) -> None:
         NoWallError: There is one.
         ExecutionError: The folder for code cannot be written to.
     """
-    argv = ["python3", "-I", "-c", CANARY, plan.network, plan.work_dir]
+    argv = ["python3", "-I", "-c", CANARY, plan.network, plan.work_dir, str(POLICY_S)]
     code, output = run_quietly(link, plan, argv, timeout_s=30, waker=waker)
     if waker.fired:
         return

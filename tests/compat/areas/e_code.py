@@ -146,6 +146,38 @@ ROWS = [
     same("docker:languages:unknown", "There an unknown language has a text of its own."),
     same("docker:context", "It is a context manager, and ends with the program."),
     same("docker:bind-dir", "bind_dir is what the engine mounts."),
+    same("pod:life", "One pod serves all blocks until stop; it is a context manager."),
+    same("pod:exit", "The pod is deleted when the program ends."),
+    same("pod:work-dir", "Code runs in work_dir in the pod, and code_file is a path there."),
+    same("pod:saved", "Pages are saved in the pod; names lead out of the work_dir nowhere."),
+    same("pod:languages", "A pod knows no PowerShell and says `Unsupported language`."),
+    same("pod:timeout", "A block that takes too long ends with exit code 124 and Timeout."),
+    same("pod:spec", "A pod_spec of the caller's is kept; container_name chooses in it."),
+    better(
+        "pod:tight",
+        "A pod has no root, capabilities, token of the cluster or writable image, and limits.",
+        why="it was made with the defaults of the cluster",
+    ),
+    better(
+        "pod:network",
+        "Policies for the network of pods are shipped, and a pod that has more is refused.",
+        why="code could reach every service of the cluster",
+    ),
+    better(
+        "pod:replaced",
+        "A pod that was deleted or evicted gives a result that says so, and is replaced.",
+        why="every later block failed",
+    ),
+    better(
+        "pod:troubles",
+        "A pod that cannot start says why and what to do.",
+        why="it was waited for until a time limit",
+    ),
+    better(
+        "pod:refused",
+        "What a pod cannot do is refused at construction.",
+        why="it was found out at the first block, or never",
+    ),
     # functions
     same("exec:functions:import", "Blocks import functions from functions_module."),
     same("exec:functions:packages", "What functions need is installed before the first block."),
