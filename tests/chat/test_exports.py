@@ -26,7 +26,7 @@ MODULES = {
     "agentchat.conversable_agent": "ConversableAgent register_function",
     "agentchat.assistant_agent": "AssistantAgent",
     "agentchat.user_proxy_agent": "UserProxyAgent",
-    "agentchat.groupchat": "GroupChat GroupChatManager",
+    "agentchat.groupchat": "GroupChat GroupChatManager SELECT_SPEAKER_PROMPT_TEMPLATE",
     "cache": "Cache AbstractCache",
     "code_utils": "content_str infer_lang extract_code execute_code",
     "exception_utils": "AgentNameConflict NoEligibleSpeaker SenderRequired InvalidCarryOverType "
@@ -54,6 +54,10 @@ HELPERS = {
     "graph_utils": "has_self_loops check_graph_validity invert_disallowed_to_allowed "
     "visualize_speaker_transitions_dict",
     "io": "IOStream InputStream OutputStream IOConsole IOWebsockets",
+    "math_utils": "get_answer is_equiv voting_counts eval_math_responses solve_problem",
+    "oai.client": "OpenAIClient OpenAIWrapper ModelClient PlaceHolderClient LEGACY_CACHE_DIR "
+    "LEGACY_DEFAULT_CACHE_SEED",
+    "oai.openai_utils": "OAI_PRICE1K get_key filter_config config_list_from_json get_config_list",
     "logger.base_logger": "BaseLogger",
     "logger.file_logger": "FileLogger",
     "logger.logger_factory": "LoggerFactory",
