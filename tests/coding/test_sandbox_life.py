@@ -70,6 +70,44 @@ def test_restart_forgets_what_was_in_memory(sandbox, run):
     assert "No such file" in run(box, "open('/tmp/x')").output
 
 
+def test_wall_can_be_brought_up_before_the_first_block(sandbox, run):
+    box = sandbox()
+    assert not box.is_warm
+    box.start()
+    process = inside(box)
+    assert box.is_warm
+    box.start()
+    run(box, "pass")
+    assert inside(box) is process
+    box.stop()
+    assert not box.is_warm
+
+
+def test_start_can_be_cancelled(sandbox):
+    token = CancelToken()
+    token.cancel()
+    box = sandbox()
+    with pytest.raises(RunCancelled):
+        box.start(cancel=token)
+    assert not box.is_warm
+
+
+def test_stop_ends_a_block_that_runs_in_another_thread(sandbox, run, tmp_path, eventually):
+    box, results = sandbox(), []
+    code = "open('up', 'w').close()\nimport time\ntime.sleep(60)"
+    thread = threading.Thread(target=lambda: results.append(run(box, code)))
+    thread.start()
+    eventually(lambda: (tmp_path / "work" / "up").exists())
+    process = inside(box)
+    below = descendants(process.pid)
+    box.stop()
+    thread.join(10)
+    assert results[0].exit_code == 137
+    assert "was replaced" in results[0].output
+    eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in below))
+    assert run(box, "print('fine')").output == "fine\n"
+
+
 def test_with_block_ends_the_wall(sandbox, run):
     with sandbox() as box:
         run(box, "pass")

@@ -164,20 +164,30 @@ class Link:
             self.gate.close()
         self.strike()
         self._close()
+        if self.process.poll() is None:
+            self.process.kill()
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             pass
 
     def strike(self) -> None:
-        """Kill the runner and close nothing: another thread may be talking to it."""
+        """End what runs inside and close nothing: another thread may be talking to it.
+
+        Where process 1 of the wall is not known, whoever holds the wall up sees the caller hang up,
+        and cleans up; the descriptor lives on, with nobody at its other end.
+        """
         if self._inner >= 0:
             try:
                 signal.pidfd_send_signal(self._inner, signal.SIGKILL)
             except OSError:
                 pass
-        if self.process.poll() is None:
-            self.process.kill()
+        elif self.process.stdin and not self.process.stdin.closed:
+            null = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(null, self._outlet, inheritable=False)
+            finally:
+                os.close(null)
 
     def hold(self, pid: int) -> None:
         """Remember process 1 of the wall, to kill it directly.
