@@ -176,6 +176,18 @@ def test_below_256_tokens_nothing_is_sent(face: Face) -> None:
         assert server.requests == []
 
 
+@pytest.mark.parametrize("more", [{"usd": 1.0}, {"tokens": 50_000}])
+def test_a_shorter_answer_does_not_help_where_steps_are_short(
+    face: Face, more: dict[str, Any]
+) -> None:
+    with (
+        LoopbackLLM([]) as server,
+        options(RunOptions(budget=Budget(steps=0, **more))),
+        pytest.raises(BudgetExceeded, match="0 steps"),
+    ):
+        face.create(wrapper(server, "o3"), messages=HELLO)
+
+
 def test_a_limit_of_the_callers_own_is_sent_as_it_is(face: Face) -> None:
     with LoopbackLLM(["hi"] * 2) as server, options(RunOptions(budget=Budget(usd=1))):
         face.create(wrapper(server, max_tokens=7), messages=HELLO)

@@ -82,10 +82,10 @@ class CodeCharge(Charge):
 
     async def __aenter__(self) -> Amounts:
         amounts = await super().__aenter__()
+        self._since = time.monotonic()
         limits_time = any(b.account.ceiling.code_ms is not None for b in self._budgets)
         if limits_time and self._stop is not None:
             self._call_off = late.ioloop.call_later(amounts.code_ms / 1000, self._stop)
-        self._since = time.monotonic()
         return amounts
 
     async def __aexit__(

@@ -7,6 +7,7 @@ is all it costs.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -39,12 +40,17 @@ __all__ = [
     "book_again",
     "budgets_here",
     "check_fits",
-    "spend",
     "keeping_back",
+    "spend",
     "under",
     "used",
     "waiting_for_people",
 ]
+
+
+#: How long a call waits for others at most: longer than any attempt takes by default. Only what
+#: stands in its own way waits so long: a plain function on the event loop of those it waits for.
+_PATIENCE_S = 1200.0
 
 
 class _Force(NamedTuple):
@@ -286,46 +292,50 @@ class Charge:
                 account.settle(reservation, actual)
 
     async def _set_aside(self, here: _Force) -> Amounts:
-        claim = self._claim
+        claim, give_up_at = self._claim, time.monotonic() + _PATIENCE_S
         if here.kept_back:
             self._kept = {b: _kept_back(b, here.kept_back, claim) for b in self._budgets}
         while True:
-            short = await self._taken(claim.most)
+            wanted, short = await self._some_taken()
             if short is None:
-                return claim.most
-            wanted, (budget, why) = claim.most, short
-            if why.is_final and claim.least != claim.most:
-                wanted = claim.within(self._room()) or claim.least
-                short = await self._taken(wanted)
-                if short is None:
-                    return wanted
-                budget, why = short
-                if why.is_final and wanted != claim.least:
-                    # Somebody was quicker; less may still do.
-                    continue
+                return wanted
+            budget, why = short
             # A call around this one holds a reservation until this one ends: waiting for it would
             # never end.
-            if why.is_final or here.is_inside:
+            if why.is_final or here.is_inside or time.monotonic() > give_up_at:
                 raise _does_not_fit(budget, claim, why)
             kept_back = self._kept.get(budget, NOTHING)
             await Call(None, budget.account.room, (wanted,), {"kept_back": kept_back})
 
+    async def _some_taken(self) -> tuple[Amounts, tuple[Budget, Shortage] | None]:
+        """How much was set aside; or what to wait for, and what is in its way."""
+        claim = self._claim
+        short = await self._taken(claim.most)
+        if short is None or not short[1].is_final or claim.least == claim.most:
+            return claim.most, short
+        fitting = claim.within(self._room())
+        if fitting is not None and await self._taken(fitting) is None:
+            return fitting, None
+        return claim.least, await self._taken(claim.least)
+
     async def _taken(self, wanted: Amounts) -> tuple[Budget, Shortage] | None:
         """Set `wanted` aside everywhere; else nowhere, and what is in the way."""
         taken: list[tuple[Account, Reservation]] = []
-        for budget in self._budgets:
-            account, kept_back = budget.account, self._kept.get(budget, NOTHING)
-            if account.is_remote:
-                made = await Call(account.reserve, None, (wanted,), {"kept_back": kept_back})
-            else:
-                made = account.reserve(wanted, kept_back=kept_back)
-            if isinstance(made, Shortage):
-                for one, reservation in taken:
-                    one.settle(reservation, NOTHING)
-                return budget, made
-            taken.append((account, made))
-        self._held = taken
-        return None
+        try:
+            for budget in self._budgets:
+                account, kept_back = budget.account, self._kept.get(budget, NOTHING)
+                if account.is_remote:
+                    made = await Call(account.reserve, None, (wanted,), {"kept_back": kept_back})
+                else:
+                    made = account.reserve(wanted, kept_back=kept_back)
+                if isinstance(made, Shortage):
+                    return budget, made
+                taken.append((account, made))
+            self._held, taken = taken, []
+            return None
+        finally:
+            for account, reservation in taken:
+                account.settle(reservation, NOTHING)
 
     def _room(self) -> Ceiling:
         """What is free in every one of the budgets."""
