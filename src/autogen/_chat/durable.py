@@ -69,8 +69,14 @@ async def began(execution: Execution | None) -> None:
     """Tell whoever watches that the run begins, or goes on."""
     if execution is None or execution.is_over:
         return
-    kind = "run.started" if execution.attempt == 1 else "run.resumed"
-    data = {"attempt": execution.attempt, "n_steps": execution.recording.n_known}
+    data: dict[str, Any] = {"attempt": execution.attempt, "n_steps": execution.recording.n_known}
+    if execution.attempt > 1:
+        kind = "run.resumed"
+    elif execution.record.forked_from is None:
+        kind = "run.started"
+    else:
+        kind = "run.forked"
+        data["forked_from"] = execution.record.forked_from
     await event(kind, data, silent=True)
 
 

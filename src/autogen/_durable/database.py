@@ -15,6 +15,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..store.asking import Questions
     from ..store.sql import SqlStore
 
-__all__ = ["DEFAULT_URL", "LEASE_S", "Database", "database_url"]
+__all__ = ["DEFAULT_URL", "LEASE_S", "Database", "database_url", "edited"]
 
 logger = logging.getLogger("autogen")
 
@@ -172,8 +173,9 @@ class Database:
         own = self.engine.read(record.id, record.attempts)
         if record.forked_from is None:
             return own
-        shared = self.entries(self.store.run(record.forked_from))
-        return [*shared[: record.forked_at], *own]
+        shared = self.entries(self.store.run(record.forked_from))[: record.forked_at]
+        edits = record.edits or {}
+        return [*(edited(entry, edits.get(entry.position)) for entry in shared), *own]
 
     @property
     def questions(self) -> Questions:
@@ -200,6 +202,20 @@ class Database:
             with suppress(JournalError):
                 self.store.leave(self.worker_id)
         self.store.close()
+
+
+def edited(entry: Entry, text: str | None) -> Entry:
+    """`entry` with another text in what it gave; itself where `text` is None."""
+    if text is None:
+        return entry
+    value = entry.value
+    if isinstance(value, dict) and "reply" in value:
+        reply = value["reply"]
+        said = {**reply, "content": text} if isinstance(reply, dict) else text
+        return replace(entry, value={**value, "reply": said})
+    if isinstance(value, dict):
+        return replace(entry, value={**value, "content": text})
+    return replace(entry, value=text)
 
 
 def _is_running(pid: int) -> bool:

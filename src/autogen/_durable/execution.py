@@ -79,7 +79,7 @@ class Execution:
         """Inside the `with` block the run is stopped through `token` if somebody wishes it."""
         return self._database.obeyed(self.run_id, token)
 
-    def _told(self, events: list[Event]) -> None:
+    def _told(self, events: list[tuple[Event, int]]) -> None:
         assert self._owner is not None
         self._database.store.append(self.run_id, self._owner, events)
 

@@ -31,7 +31,15 @@ UNFINISHED = frozenset({"budget", "cancelled", "error", "timeout"})
 #: Events of an execution that stops before the end. The next one gets past that place, so their
 #: keys must not be those of what happens there.
 _OF_THE_EXECUTION = frozenset(
-    {"budget.spent", "error", "run.finished", "run.paused", "run.resumed", "run.started"}
+    {
+        "budget.spent",
+        "error",
+        "run.finished",
+        "run.forked",
+        "run.paused",
+        "run.resumed",
+        "run.started",
+    }
 )
 
 
@@ -41,6 +49,7 @@ class Recording:
     Attributes:
         attempt: Number of the execution, from 1.
         is_over: The run has ended before: it is only told again.
+        ran_out: A chat wanted to take a step after that end.
     """
 
     def __init__(
@@ -48,7 +57,7 @@ class Recording:
         *,
         entries: Iterable[Entry] = (),
         log: Log | None = None,
-        outlet: Callable[[list[Event]], None] | None = None,
+        outlet: Callable[[list[tuple[Event, int]]], object] | None = None,
         attempt: int = 1,
         is_over: bool = False,
     ):
@@ -57,21 +66,29 @@ class Recording:
         Args:
             entries: What earlier executions logged, oldest first.
             log: Where new steps go; None where the run is over.
-            outlet: Takes stored events, in order, several at a time.
+            outlet: Takes stored events, in order, several at a time, each with the number of steps
+                that had been taken when it happened.
             attempt: Number of this execution.
             is_over: No step may be taken any more.
         """
         self.attempt = attempt
         self.is_over = is_over
+        self.ran_out = False
         self._entries: dict[str, Entry] = {}
-        for entry in entries:
+        self._places: dict[str, int] = {}
+        n = 0
+        for n, entry in enumerate(entries, 1):
             if entry.kind == TAKEN_BACK:
                 self._entries.pop(entry.position, None)
             else:
                 self._entries[entry.position] = entry
+                self._places[entry.position] = n
+        #: How many entries the log holds, and how many of them belong to what has happened so far.
+        self._n_logged = n
+        self._n_steps = 0
         self._log = log
         self._outlet = outlet
-        self._waiting: list[Event] = []
+        self._waiting: list[tuple[Event, int]] = []
         self._raised: list[tuple[Exception, str]] = []
         self._lock = threading.RLock()
 
@@ -89,11 +106,15 @@ class Recording:
 
     def known(self, position: str) -> Entry | None:
         """What an earlier execution kept of the step at `position`."""
-        return self._entries.get(position)
+        entry = self._entries.get(position)
+        if entry is not None:
+            self._n_steps = max(self._n_steps, self._places[position])
+        return entry
 
     def begin(self, position: str, kind: str) -> None:
         """Make room for a step: what was told so far is written."""
         if self.is_over:
+            self.ran_out = True
             raise ReplayMismatch(
                 f"the run has ended, and this program wants to take a further {kind!r} step "
                 f"({position}). Run it with the agents and the code it began with, or under "
@@ -108,6 +129,8 @@ class Recording:
         self.flush()
         with self._lock:
             self._log.append(entry)
+            self._n_logged += 1
+            self._n_steps = self._n_logged
 
     def box(self, error: Exception, position: str) -> dict[str, Any]:
         """An error as JSON, remembered in case it ends the execution."""
@@ -130,7 +153,7 @@ class Recording:
         if ends or event.type in _OF_THE_EXECUTION:
             event = replace(event, key=f"{event.key}~{self.attempt}")
         with self._lock:
-            self._waiting.append(event)
+            self._waiting.append((event, self._n_steps))
 
     def flush(self) -> None:
         """Write the events that wait."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ from ..events import Event
 from ..limits.budget import Budget
 from ..store.base import QuestionRecord, RunRecord, Verdict
 from .folder import find_teams
+from .retelling import Difference, Replay, difference, forked, replayed, replaying
 from .teams import Team, teams
 from .worker import Worker
 
@@ -215,6 +217,61 @@ class Runtime:
         self._database.engine.fence(run_id, queued.attempts)
         self._enqueue(queued)
         return queued
+
+    # -- telling again
+
+    def replay(self, run_id: str) -> Replay:
+        """Run a team again against the record of one of its runs; nothing is called or written.
+
+        Raises:
+            UnknownRun: There is no such run.
+            UsageError: It belongs to a program (see `replaying`), or its team is not known here.
+        """
+        return replayed(self._database, run_id)
+
+    @contextmanager
+    def replaying(self, run_id: str) -> Iterator[None]:
+        """Inside the `with` block the first chat that is started is told from the record.
+
+        Nothing is called and nothing is written; a chat that asks for something else raises
+        `ReplayMismatch`.
+        """
+        with replaying(self._database, run_id):
+            yield
+
+    def fork(
+        self, run_id: str, *, at: int, edit: str | None = None, id: str | None = None
+    ) -> RunRecord:
+        """A new run that shares the steps of another one up to an event; they cost nothing.
+
+        A run of a team goes on with workers at once; a run of a program when that is run with the
+        new id.
+
+        Args:
+            run_id: The run to share with.
+            at: Number (`pos`) of the event up to which they are the same.
+            edit: What the message of that event is to say instead.
+            id: Of the new run; None for a random one.
+
+        Raises:
+            UnknownRun: There is no such run or event.
+            UsageError: The id is taken, or the event is no message that can be edited.
+        """
+        made = forked(self._database, run_id, at=at, edit=edit, new_id=id or uuid.uuid4().hex)
+        if made.team is not None:
+            self._enqueue(made)
+        return made
+
+    def diff(self, left: str, right: str) -> Difference:
+        """Where two runs begin to differ, by what was said."""
+        return difference(self._all_events(left), self._all_events(right))
+
+    def _all_events(self, run_id: str) -> list[Event]:
+        self.run(run_id)
+        found: list[Event] = []
+        while page := self.events(run_id, after=found[-1].pos or 0 if found else 0):
+            found += page
+        return found
 
     # -- people
 

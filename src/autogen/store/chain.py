@@ -3,28 +3,74 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from typing import Any
 
+from ..errors import AutogenError, JournalError
 from ..events import Event
 from .base import Verdict
 
-__all__ = ["START", "body_of", "event_of", "linked", "verified"]
+__all__ = ["START", "body_of", "event_of", "json_of", "linked", "verified"]
 
 #: What the first event of a run is linked to.
 START = ""
+
+#: How many lists and dicts may stand inside of each other where one of them wants care.
+_DEEPEST = 100
 
 
 def body_of(event: Event) -> str:
     """The event as one line of ASCII, without its number, which has a column of its own."""
     record = event.to_dict()
     del record["pos"]
-    return json.dumps(record, default=repr, separators=(",", ":"))
+    return json_of(record)
+
+
+def json_of(value: Any) -> str:
+    """`value` as strict JSON in ASCII; what JSON does not know is given as its repr.
+
+    Any text comes back as it was, lone surrogates and NUL characters too, from either database.
+    """
+    try:
+        return json.dumps(value, default=repr, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(_made_fit(value, ()), separators=(",", ":"))
+
+
+def _made_fit(value: Any, around: tuple[int, ...]) -> Any:
+    """`value` without what makes `json.dumps` fail: NaN, odd keys, circles, depth."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if id(value) in around or len(around) > _DEEPEST:
+        return "..."
+    inside = (*around, id(value))
+    if isinstance(value, Mapping):
+        return {
+            key if isinstance(key, str) else repr(key): _made_fit(item, inside)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_made_fit(item, inside) for item in value]
+    return repr(value)
 
 
 def event_of(pos: int, body: str) -> Event:
-    """The event again."""
-    return Event.from_dict({**json.loads(body), "pos": pos})
+    """The event again.
+
+    Raises:
+        JournalError: It is not as it was written, or a newer version of this package wrote it.
+    """
+    try:
+        return Event.from_dict({**json.loads(body), "pos": pos})
+    except (ValueError, TypeError) as error:
+        why = str(error) if isinstance(error, AutogenError) else "it was changed"
+        raise JournalError(
+            f"event {pos} cannot be read: {why}. `autogen verify` says where a run was changed."
+        ) from error
 
 
 def linked(before: str, pos: int, body: str) -> str:
@@ -36,12 +82,17 @@ def verified(rows: Iterable[tuple[int, str, str]], last_pos: int, last_hash: str
     """Whether (number, body, hash) of all events of a run fit together and to its end."""
     before, n = START, 0
     for pos, body, kept in rows:
+        if pos <= n:
+            return Verdict(False, n, pos, f"event {pos} was put in")
         if pos != n + 1:
             return Verdict(False, n, n + 1, f"event {n + 1} is missing")
         if linked(before, pos, body) != kept:
             return Verdict(False, n, pos, f"event {pos} is not as it was written")
         before, n = kept, pos
-    if n != last_pos:
+    if n > last_pos:
+        text = f"event {last_pos + 1} and those after it were put in"
+        return Verdict(False, n, last_pos + 1, text)
+    if n < last_pos:
         return Verdict(False, n, n + 1, f"event {n + 1} and those after it are missing")
     if before != last_hash:
         return Verdict(False, n, n, f"event {n} is not as it was written")

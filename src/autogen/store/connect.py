@@ -14,10 +14,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import JournalError, UsageError
 
-__all__ = ["NOW", "READS", "connected", "masked", "translated"]
+__all__ = ["NOW", "READS", "check_name", "connected", "masked", "translated"]
 
 #: How long a writer waits for another one.
 BUSY_S = 30.0
+
+#: How long a server may take to answer at all.
+CONNECT_S = 10
 
 #: Execution option of a connection that only reads: it then takes no lock for writing.
 READS = "autogen_reads"
@@ -28,24 +31,32 @@ NOW: dict[str, Any] = {
     "postgresql": sa.literal_column("extract(epoch from clock_timestamp())::double precision"),
 }
 
-_PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*@|(password=)[^&\s]*")
 
+#: What a message of a database has in it, and what to do about it.
 _ADVICE = (
-    ("readonly", "the database can only be read; give its file and its folder write permission"),
-    ("disk is full", "the disk is full; make room, then run it again: it goes on where it was"),
-    ("No space left", "the disk is full; make room, then run it again: it goes on where it was"),
+    ("readonly|read-only", "it can only be read; give its file and its folder write permission"),
+    (
+        "disk is full|No space left|disk I/O error",
+        "the disk is full or broken; make room, then run it again: it goes on where it was",
+    ),
     ("locked", f"another program kept it locked for {BUSY_S:.0f} s; end that program"),
-    ("not a database", "the file is no SQLite database; name another one"),
+    ("not a database|malformed", "the file is no SQLite database, or damaged; name another one"),
     ("unable to open", "its file or folder cannot be opened; check the path and its permissions"),
-    ("password", "the server refused the user or the password"),
-    ("Connection refused", "no server answers there; start it, or check the address"),
-    ("does not exist", "there is no such database on the server; create it with createdb"),
+    ("password|authentication|role .* does not exist", "the server refused the user or password"),
+    (
+        "refused|timeout expired|translate host|unreachable|closed the connection|terminat",
+        "the server does not answer; start it, or check the address",
+    ),
+    ("database .* does not exist", "the server has no such database; create it with createdb"),
+    ("permission denied", "the user may not do that in this database; grant it the right"),
+    ("NUL|surrogates", "a name has a character in it that no database keeps; use another name"),
 )
 
 
 def masked(url: str) -> str:
-    """`url` without its password."""
-    return _PASSWORD.sub(r"\1:***@", url)
+    """`url`, or a text with one in it, without passwords."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}***", url)
 
 
 def connected(url: str) -> sa.Engine:
@@ -55,31 +66,58 @@ def connected(url: str) -> sa.Engine:
         UsageError: The URL is of no kind that is known.
         JournalError: The folder of the file cannot be made.
     """
-    if url.startswith("sqlite:///"):
-        return _sqlite(url)
-    if url.startswith(("postgresql://", "postgres://")):
-        _, _, rest = url.partition("://")
-        return sa.create_engine(
-            f"postgresql+psycopg://{rest}", pool_pre_ping=True, pool_size=8, max_overflow=24
-        )
-    raise UsageError(
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("sqlite", "postgresql", "postgres") or not rest:
+        raise _unknown(url)
+    try:
+        parsed = sa.make_url(url if scheme == "sqlite" else f"postgresql+psycopg://{rest}")
+    except (sa.exc.ArgumentError, ValueError):
+        # Its text may have the password in it.
+        raise _unknown(url) from None
+    return _sqlite(parsed) if scheme == "sqlite" else _postgres(parsed)
+
+
+def _unknown(url: str) -> UsageError:
+    return UsageError(
         f"the database {masked(url)!r} is of no known kind; give sqlite:///PATH or "
         "postgresql://USER@HOST/NAME."
     )
 
 
-def _sqlite(url: str) -> sa.Engine:
-    path = Path(url.removeprefix("sqlite:///"))
-    if not path.name:
-        raise UsageError(f"the database {url!r} names no file; give sqlite:///PATH.")
+def _postgres(url: sa.URL) -> sa.Engine:
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_S}
+    return sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=24,
+        connect_args=patience,
+        # Texts of chats are no part of error messages.
+        hide_parameters=True,
+    )
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.host or url.query or not url.database or url.database == ":memory:":
+        raise UsageError(
+            f"the database {masked(str(url))!r} names no file; give sqlite:///PATH, without host "
+            "or options. What is durable needs a file."
+        )
+    path = Path(url.database)
     try:
         if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent.name == ".autogen" and not (ignore := path.parent / ".gitignore").exists():
             ignore.write_text("*\n")
     except OSError as error:
-        raise JournalError(f"the folder of the database cannot be made: {error}.") from error
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+        raise JournalError(
+            f"the folder of the database cannot be made: {error}; name a place you may write to."
+        ) from error
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, record: Any) -> None:
@@ -98,15 +136,24 @@ def _sqlite(url: str) -> sa.Engine:
     return engine
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that a database would not keep as it is."""
+    if "\0" in name or (not name.isascii() and name != name.encode("utf-8", "replace").decode()):
+        raise UsageError(
+            f"{name!r} has a NUL character or a lone surrogate in it, which databases do not "
+            "keep; use another name."
+        )
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Errors of the database as ours, with what to do about them."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, UnicodeEncodeError) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
         text = masked(" ".join(str(cause).split()))
-        advice = next((words for sign, words in _ADVICE if sign in text), None)
+        advice = next((words for sign, words in _ADVICE if re.search(sign, text)), None)
         raise JournalError(
             f"{what}: {advice} ({text})." if advice else f"{what}: {text}."
         ) from error

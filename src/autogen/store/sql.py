@@ -19,8 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..errors import RunLost, UnknownRun
 from ..events import Event
 from .base import RunRecord, Verdict, Wish
-from .chain import START, body_of, event_of, linked, verified
-from .connect import NOW, READS, connected, masked, translated
+from .chain import START, body_of, event_of, json_of, linked, verified
+from .connect import NOW, READS, check_name, connected, masked, translated
 from .schema import upgraded
 from .tables import beats, events, questions, runs
 
@@ -50,11 +50,19 @@ class SqlStore:
         self._engine.dispose()
 
     @contextmanager
-    def reading(self, what: str) -> Iterator[sa.Connection]:
-        """A connection that only reads."""
+    def reading(self, what: str, *, in_one_view: bool = False) -> Iterator[sa.Connection]:
+        """A connection that only reads.
+
+        Args:
+            what: For error messages.
+            in_one_view: Whether all statements see the same state, which SQLite always gives.
+        """
+        options: dict[str, Any] = {READS: True}
+        if in_one_view and self._engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
         with (
             translated(f"{what} could not be read from {masked(self.url)}"),
-            self._engine.connect().execution_options(**{READS: True}) as connection,
+            self._engine.connect().execution_options(**options) as connection,
         ):
             yield connection
 
@@ -80,7 +88,13 @@ class SqlStore:
     # -- runs
 
     def create_run(self, record: RunRecord) -> tuple[RunRecord, bool]:
-        """The run with the id of `record`, and whether it is new."""
+        """The run with the id of `record`, and whether it is new.
+
+        Raises:
+            UsageError: The id or the name of the team is a text that databases do not keep.
+        """
+        for name in (record.id, record.team or ""):
+            check_name(name)
         values = {**_columns(record), "last_pos": 0, "last_hash": START}
         made = self.insert(runs).values(
             {**values, "created_at": self._now, "updated_at": self._now}
@@ -291,8 +305,13 @@ class SqlStore:
 
     # -- events
 
-    def append(self, run_id: str, owner: str, new: Sequence[Event]) -> list[Event]:
+    def append(self, run_id: str, owner: str, new: Sequence[tuple[Event, int]]) -> list[Event]:
         """Write events, in one piece; those whose key is there already are left out.
+
+        Args:
+            run_id: The run.
+            owner: The execution that writes.
+            new: Each event, and how many steps had been taken when it happened.
 
         Returns:
             The written ones, with their `pos`.
@@ -300,7 +319,7 @@ class SqlStore:
         Raises:
             RunLost: `owner` does not have the run any more.
         """
-        keys = [event.key for event in new]
+        keys = [event.key for event, _ in new]
         with self.writing(f"events of run {run_id!r}") as connection:
             end = connection.execute(
                 sa.select(runs.c.owner, runs.c.last_pos, runs.c.last_hash)
@@ -316,7 +335,7 @@ class SqlStore:
             )
             pos, last = end.last_pos, end.last_hash
             rows: list[dict[str, Any]] = []
-            for event in new:
+            for event, n_steps in new:
                 if event.key in known:
                     continue
                 known.add(event.key)
@@ -330,6 +349,7 @@ class SqlStore:
                         "key": event.key,
                         "type": event.type,
                         "body": body,
+                        "n_steps": n_steps,
                         "hash": last,
                     }
                 )
@@ -353,6 +373,28 @@ class SqlStore:
         with self.reading(f"the events of run {run_id!r}") as connection:
             return [event_of(pos, body) for pos, body in connection.execute(query)]
 
+    def event_at(self, run_id: str, pos: int) -> tuple[Event, int]:
+        """An event by its number, and how many steps had been taken when it happened.
+
+        Raises:
+            UnknownRun: There is no such run, or it has no such event.
+        """
+        query = sa.select(events.c.body, events.c.n_steps).where(
+            events.c.run_id == run_id, events.c.pos == pos
+        )
+        with self.reading(f"event {pos} of run {run_id!r}") as connection:
+            row = connection.execute(query).first()
+            if row is None:
+                n = connection.execute(
+                    sa.select(runs.c.last_pos).where(runs.c.id == run_id)
+                ).scalar()
+                raise UnknownRun(
+                    f"there is no run {run_id!r}."
+                    if n is None
+                    else f"run {run_id!r} has no event {pos!r}; its events are 1 to {n}."
+                )
+            return event_of(pos, row.body), row.n_steps
+
     def verify(self, run_id: str) -> Verdict:
         """Whether the events of a run are as they were written.
 
@@ -364,7 +406,7 @@ class SqlStore:
             .where(events.c.run_id == run_id)
             .order_by(events.c.pos)
         )
-        with self.reading(f"the events of run {run_id!r}") as connection:
+        with self.reading(f"the events of run {run_id!r}", in_one_view=True) as connection:
             self._run(connection, run_id)
             end = connection.execute(
                 sa.select(runs.c.last_pos, runs.c.last_hash).where(runs.c.id == run_id)
@@ -377,7 +419,8 @@ class SqlStore:
     def prune(self, older_than_s: float) -> list[RunRecord]:
         """Delete runs that ended so long ago, with their events and questions.
 
-        A run that another one was forked from stays as long as that one.
+        A run that another one was forked from stays as long as that one. Signs of life that are
+        as old go too, where their process left no run behind.
         """
         parent = runs.alias()
         forked = sa.exists().where(parent.c.forked_from == runs.c.id)
@@ -395,6 +438,10 @@ class SqlStore:
                 for start in range(0, len(ids), 500):
                     some = ids[start : start + 500]
                     connection.execute(sa.delete(table).where(column.in_(some)))
+            left_behind = sa.exists().where(runs.c.worker_id == beats.c.worker_id)
+            connection.execute(
+                sa.delete(beats).where(beats.c.beat_at < self._now - older_than_s, ~left_behind)
+            )
         return old
 
 
@@ -406,7 +453,7 @@ def _lost(run_id: str) -> RunLost:
 
 
 def _plain(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, default=repr)
+    return None if value is None else json_of(value)
 
 
 def _columns(record: RunRecord) -> dict[str, Any]:

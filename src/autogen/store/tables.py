@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-__all__ = ["beats", "events", "metadata", "questions", "runs"]
+__all__ = ["AMOUNTS", "beats", "budgets", "events", "metadata", "questions", "reservations", "runs"]
+
+#: What a budget counts, in the order of `autogen.limits.base.Amounts`.
+AMOUNTS = ("nano_usd", "tokens", "work_ms", "steps", "code_ms")
 
 metadata = sa.MetaData()
 
@@ -48,6 +51,8 @@ events = sa.Table(
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    # How many steps had been taken when it happened: where a fork from here begins.
+    sa.Column("n_steps", sa.Integer, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
 )
 sa.Index("autogen_events_key", events.c.run_id, events.c.key, unique=True)
@@ -79,3 +84,28 @@ beats = sa.Table(
     sa.Column("worker_id", sa.Text, primary_key=True),
     sa.Column("beat_at", sa.Float, nullable=False),
 )
+
+budgets = sa.Table(
+    "autogen_budgets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    # The most that may be spent (NULL: no limit), what was, and what is set aside.
+    *(sa.Column(f"most_{name}", sa.BigInteger) for name in AMOUNTS),
+    *(sa.Column(f"spent_{name}", sa.BigInteger, nullable=False) for name in AMOUNTS),
+    *(sa.Column(f"held_{name}", sa.BigInteger, nullable=False) for name in AMOUNTS),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("updated_at", sa.Float, nullable=False),
+)
+
+reservations = sa.Table(
+    "autogen_reservations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("budget", sa.Text, nullable=False),
+    sa.Column("worker_id", sa.Text, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in AMOUNTS),
+    # Its process died: all of it counts as spent, unless that process comes back and knows better.
+    sa.Column("is_booked", sa.Boolean, nullable=False),
+    sa.Column("made_at", sa.Float, nullable=False),
+)
+sa.Index("autogen_reservations_budget", reservations.c.budget, reservations.c.is_booked)

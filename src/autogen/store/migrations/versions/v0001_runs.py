@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
+        sa.Column("n_steps", sa.Integer, nullable=False),
         sa.Column("hash", sa.Text, nullable=False),
     )
     op.create_index("autogen_events_key", "autogen_events", ["run_id", "key"], unique=True)

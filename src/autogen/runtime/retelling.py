@@ -1,0 +1,165 @@
+"""Runs told again: replay against the record, forks from any point, what tells two runs apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+from .._chat.durable import executing
+from .._chat.wiring import RunOptions
+from .._durable.database import Database, edited
+from .._durable.execution import Execution
+from .._kernel.recorder import Entry
+from ..errors import ReplayMismatch, UsageError
+from ..events import Event
+from ..store.base import RunRecord
+from .teams import team_named
+
+__all__ = ["Difference", "Replay", "difference", "forked", "replayed", "replaying"]
+
+
+class Replay(NamedTuple):
+    """What came of a replay.
+
+    Attributes:
+        is_same: Every step asked for what it asked for before, and there were no further ones.
+        n_steps: How many recorded steps there are.
+        text: The first step that differs, or that none does.
+    """
+
+    is_same: bool
+    n_steps: int
+    text: str
+
+
+@contextmanager
+def replaying(database: Database, run_id: str) -> Iterator[Execution]:
+    """Inside the `with` block the first chat that is started is told from the record of a run.
+
+    Nothing is called and nothing is written. A chat that takes another step raises
+    `ReplayMismatch`.
+    """
+    execution = Execution(database, database.store.run(run_id), log=None, owner=None)
+    with executing(execution):
+        yield execution
+
+
+def replayed(database: Database, run_id: str) -> Replay:
+    """Run a team again against the record of one of its runs.
+
+    Raises:
+        UsageError: The run belongs to a program, or the team is not known here.
+    """
+    record = database.store.run(run_id)
+    if record.team is None:
+        raise UsageError(
+            f"run {run_id!r} belongs to a program; replay it by running its chat inside "
+            "`with autogen.testing.replay(RUN):`, or with `autogen run PROGRAM.py --replay RUN`."
+        )
+    chat = team_named(record.team).chat()
+    sender = chat.pop("sender")
+    asked = {key: value for key, value in record.request.items() if key != "options"}
+    with replaying(database, run_id) as execution:
+        n_steps = execution.recording.n_known
+        try:
+            sender.initiate_chat(**{**chat, **asked, "silent": True}, run=RunOptions(id=run_id))
+        except ReplayMismatch as error:
+            if execution.recording.ran_out and record.status != "finished":
+                return Replay(True, n_steps, f"all {n_steps} recorded steps are the same")
+            return Replay(False, n_steps, str(error))
+    return Replay(True, n_steps, f"all {n_steps} recorded steps are the same")
+
+
+def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id: str) -> RunRecord:
+    """A new run that shares the steps of another one up to an event.
+
+    Args:
+        database: Where both live.
+        run_id: The run to share with.
+        at: Number (`pos`) of the event up to which they are the same.
+        edit: What the message of that event is to say instead.
+        new_id: Id of the new run.
+
+    Raises:
+        UnknownRun: There is no such run or event.
+        UsageError: The id is taken, or the event is no message that can be edited.
+    """
+    store = database.store
+    record = store.run(run_id)
+    event, n_steps = store.event_at(run_id, at)
+    request, edits = record.request, None
+    if edit is not None:
+        shared = database.entries(record)[:n_steps]
+        place = _source_of(event, shared)
+        if place is not None:
+            edits = {place: edit}
+        elif not shared and isinstance(request.get("message"), str):
+            request = {**request, "message": edit}
+        else:
+            raise UsageError(
+                f"event {at} of run {run_id!r} can't be edited: only what a model, a person or the "
+                "opening message said can. Give the number of such a `message.sent` event."
+            )
+    made, is_new = store.create_run(
+        RunRecord(
+            id=new_id,
+            team=record.team,
+            request=request,
+            priority=record.priority,
+            forked_from=run_id,
+            forked_at=n_steps,
+            edits=edits,
+        )
+    )
+    if not is_new:
+        raise UsageError(f"there is a run {new_id!r} already; give the fork another id.")
+    return made
+
+
+def _source_of(event: Event, entries: Sequence[Entry]) -> str | None:
+    """The position of the newest step that gave what a message says."""
+    if event.type != "message.sent":
+        return None
+    said = (event.data.get("message") or {}).get("content")
+    for entry in reversed(entries):
+        if _text_of(entry.value) == said and edited(entry, "") != entry:
+            return entry.position
+    return None
+
+
+def _text_of(value: Any) -> Any:
+    if isinstance(value, dict) and "reply" in value:
+        value = value["reply"]
+    return value.get("content") if isinstance(value, dict) else value
+
+
+class Difference(NamedTuple):
+    """What tells two runs apart.
+
+    Attributes:
+        n_same: How many messages at the beginning are the same.
+        left: The messages of the first run after those.
+        right: The messages of the second.
+    """
+
+    n_same: int
+    left: list[Event]
+    right: list[Event]
+
+
+def difference(left: Sequence[Event], right: Sequence[Event]) -> Difference:
+    """Where two runs, given by their events, begin to differ."""
+    ours, theirs = [_messages(events) for events in (left, right)]
+    same = takewhile(lambda pair: _said(pair[0]) == _said(pair[1]), zip(ours, theirs, strict=False))
+    n_same = sum(1 for _ in same)
+    return Difference(n_same, ours[n_same:], theirs[n_same:])
+
+
+def _messages(events: Sequence[Event]) -> list[Event]:
+    return [event for event in events if event.type == "message.sent"]
+
+
+def _said(event: Event) -> tuple[Any, ...]:
+    return event.data.get("sender"), event.data.get("recipient"), event.data.get("message")
