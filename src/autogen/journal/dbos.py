@@ -31,6 +31,7 @@ from dbos import (
     SetWorkflowID,
     WorkflowSerializationFormat,
 )
+from dbos import _dbos as dbos_module
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -119,6 +120,7 @@ class DbosEngine:
         self._seats: dict[str, Future[DbosLog]] = {}
         self._client: DBOSClient | None = None
         self._is_launched = False
+        self._is_guest = False
         self._lock = threading.Lock()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="autogen-journal")
         self._loop = asyncio.new_event_loop()
@@ -148,6 +150,10 @@ class DbosEngine:
     async def _start(self, workflow_id: str) -> None:
         with SetWorkflowID(workflow_id):
             await DBOS.start_workflow_async(_workflows()[_HOSTED], workflow_id)
+
+    def has_seat(self, workflow_id: str) -> bool:
+        """Whether somebody in this process waits for the log of a workflow."""
+        return workflow_id in self._seats
 
     def take_seat(self, workflow_id: str) -> DbosLog:
         """The log of the workflow that the calling code is; whoever waits for it is told."""
@@ -228,13 +234,16 @@ class DbosEngine:
             if self._is_launched:
                 return
             _Home.move_in(self)
+            self._is_guest = _is_launched_by_the_program()
             # DBOS takes the loop it is launched on for its workflows.
             threading.Thread(
                 target=self._loop.run_forever, name="autogen-journal-loop", daemon=True
             ).start()
             try:
                 with _translated("the database"):
-                    self._on_loop(self._launch())
+                    if not self._is_guest:
+                        self._on_loop(self._launch())
+                    self._on_loop(self._listen())
             except BaseException:
                 _Home.move_out(self)
                 raise
@@ -259,6 +268,9 @@ class DbosEngine:
         )
         DBOS.listen_queues([queue_of(name) for name in self._queues])
         DBOS.launch()
+
+    async def _listen(self) -> None:
+        _workflows()
         for name, at_once in self._queues.items():
             await DBOS.register_queue_async(
                 queue_of(name),
@@ -279,7 +291,8 @@ class DbosEngine:
                 self.call(self._client.destroy)
                 self._client = None
             if self._is_launched:
-                self.call(DBOS.destroy)
+                if not self._is_guest:
+                    self.call(DBOS.destroy)
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._is_launched = False
                 _Home.move_out(self)
@@ -318,6 +331,16 @@ class _Home:
             cls.engine = None
 
 
+def _is_launched_by_the_program() -> bool:
+    """Whether the program uses DBOS itself; it is then used as it is, and left running.
+
+    There is no public way to ask: https://github.com/dbos-inc/dbos-transact-py keeps its one
+    instance in this variable.
+    """
+    instance = dbos_module._dbos_global_instance
+    return instance is not None and instance._launched
+
+
 _made: dict[str, Any] = {}
 
 
@@ -329,7 +352,8 @@ def _workflows() -> dict[str, Any]:
     async def hosted(workflow_id: str) -> None:
         """An execution in the thread of a caller of this process."""
         engine = _Home.engine
-        if engine is not None:
+        # DBOS may start it again by itself, when nobody waits for it any more.
+        if engine is not None and engine.has_seat(workflow_id):
             await engine.take_seat(workflow_id).closed()
 
     async def queued(run_id: str, attempt: int) -> None:
