@@ -55,14 +55,12 @@ HELPERS = {
     "visualize_speaker_transitions_dict",
     "io": "IOStream InputStream OutputStream IOConsole IOWebsockets",
     "math_utils": "get_answer is_equiv voting_counts eval_math_responses solve_problem",
-    "oai.client": "OpenAIClient OpenAIWrapper ModelClient PlaceHolderClient LEGACY_CACHE_DIR "
-    "LEGACY_DEFAULT_CACHE_SEED",
-    "oai.openai_utils": "OAI_PRICE1K get_key filter_config config_list_from_json get_config_list",
     "logger.base_logger": "BaseLogger",
     "logger.file_logger": "FileLogger",
     "logger.logger_factory": "LoggerFactory",
     "logger.sqlite_logger": "SqliteLogger",
-    "oai.client": "OpenAIClient PlaceHolderClient OpenAIWrapper ModelClient",
+    "oai.client": "OpenAIClient PlaceHolderClient OpenAIWrapper ModelClient LEGACY_CACHE_DIR "
+    "LEGACY_DEFAULT_CACHE_SEED",
     "oai.client_utils": "should_hide_tools validate_parameter",
     "oai.openai_utils": "OAI_PRICE1K get_key config_list_from_json config_list_from_dotenv "
     "config_list_from_models config_list_gpt4_gpt35 config_list_openai_aoai get_config_list "
