@@ -85,6 +85,8 @@ EACCES, EPERM, ENOSYS = 13, 1, 38
 #: Where a filter finds it. Source: struct seccomp_data in linux/seccomp.h
 FIRST_ARGUMENT = 16
 
+RUNNER = Path(__file__).with_name("runner.py")
+
 _proven = threading.Event()
 _lock = threading.Lock()
 
@@ -247,9 +249,8 @@ def _raise_wall(plan: Plan, version: int, waker: Waker | None) -> tuple[Link, in
         "filters": [str(_filter_path())],
         "filter": second_filter(platform.machine(), own_id=uid is not None).hex(),
     }
-    runner = Path(__file__).with_name("runner.py")
-    argv = [sys.executable, "-I", "-S", str(runner.with_name("landlock_entry.py"))]
-    argv += [json.dumps(spec), plan.interpreter.executable, "-I", str(runner)]
+    argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("landlock_entry.py"))]
+    argv += [json.dumps(spec), plan.interpreter.executable, "-I", str(RUNNER)]
     try:
         process = spawn(
             argv,
@@ -282,7 +283,7 @@ def _refuse_closed(plan: Plan) -> None:
     """
     paths = [plan.work_dir, plan.layers_dir, os.path.realpath(plan.interpreter.executable)]
     paths.append(os.path.join(tempfile.gettempdir(), "any"))
-    for path in [*paths, *plan.interpreter.folders, str(Path(__file__).with_name("runner.py"))]:
+    for path in [*paths, *plan.interpreter.folders, str(RUNNER)]:
         for folder in Path(path).parents:
             if not folder.stat().st_mode & 0o001:
                 raise NoWallError(
@@ -299,7 +300,7 @@ def _rules(plan: Plan, folder: str, version: int) -> dict[str, int]:
     rules["/proc"] = READ_FILE | READ_DIR
     rules |= {f"/etc/{name}": READ for name in ETC}
     rules |= dict.fromkeys((*plan.interpreter.folders, plan.layers_dir), READ)
-    rules[str(Path(__file__).with_name("runner.py"))] = READ
+    rules[str(RUNNER)] = READ
     for mount in plan.mounts:
         rules[mount.host] = everything if mount.writable else READ
     return {**rules, plan.work_dir: everything, folder: everything}
