@@ -138,7 +138,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 def check_name(name: str) -> None:
     """Refuse a name that a database would not keep as it is."""
-    if "\0" in name or (not name.isascii() and name != name.encode("utf-8", "replace").decode()):
+    if "\0" in name or name != name.encode("utf-8", "replace").decode():
         raise UsageError(
             f"{name!r} has a NUL character or a lone surrogate in it, which databases do not "
             "keep; use another name."

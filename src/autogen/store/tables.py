@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from ..limits.base import Amounts
+
 __all__ = ["AMOUNTS", "beats", "budgets", "events", "metadata", "questions", "reservations", "runs"]
 
-#: What a budget counts, in the order of `autogen.limits.base.Amounts`.
-AMOUNTS = ("nano_usd", "tokens", "work_ms", "steps", "code_ms")
+#: What a budget counts.
+AMOUNTS = Amounts._fields
 
 metadata = sa.MetaData()
 
