@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .face import FACES, Face
     from .human import ScriptedHuman
     from .loopback import LoopbackLLM
+    from .replay import replay
     from .replies import call, calls
     from .script import ScriptError, UnexpectedCall, UnusedReplies
     from .scripted import ScriptedModel
@@ -45,6 +46,7 @@ __all__ = [
     "UnusedReplies",
     "call",
     "calls",
+    "replay",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -63,5 +65,6 @@ __getattr__, __dir__ = lazy_names(
         "UnusedReplies": ".script",
         "call": ".replies",
         "calls": ".replies",
+        "replay": ".replay",
     },
 )
