@@ -20,7 +20,8 @@ from autogen._kernel.cancel import CancelToken
 from autogen._kernel.run import Run, entered
 from autogen.coding import CodeBlock, CodeExecutorFactory, PodCommandLineCodeExecutor
 from autogen.coding.kubernetes_files import unpack
-from autogen.coding.kubernetes_pod import NETWORK_LABEL, POLICIES
+from autogen.coding.kubernetes_manifest import NETWORK_LABEL
+from autogen.coding.kubernetes_pod import POLICIES
 from autogen.errors import ExecutionError, NoWallError, PackageError, RunCancelled, UsageError
 from autogen.testing.conformance.executor import conformance_tests
 
@@ -181,7 +182,9 @@ def test_much_code_and_odd_text_arrive_whole(pod_box, run):
 @requirement("pod:timeout")
 def test_timeout_ends_the_tree_of_the_block(pod_box, run):
     box = pod_box(timeout=1)
-    result = run(box, "sleep 77 & setsid sleep 77 & echo begun; wait", "sh")
+    code = "import subprocess as s\nfor new in (True, False):\n"
+    code += "    one = s.Popen(['sleep', '77'], start_new_session=new)\n"
+    result = run(box, code + "print('begun', flush=True)\none.wait()")
     assert result.exit_code == 124
     assert result.output.startswith("begun")
     assert result.output.endswith("Timeout")
@@ -204,6 +207,27 @@ def test_cancelling_ends_the_block_within_a_second_and_keeps_the_pod(pod_box, cl
     assert time.monotonic() - took[0] < 1
     assert "sleep" not in run(box, "ps ax -o comm", "sh").output
     assert started(cluster) == before
+
+
+def test_stop_from_another_thread_ends_the_block(pod_box, cluster, run):
+    box = pod_box()
+    ended = []
+
+    def sink(event):
+        if event[0] == "code.output":
+            box.stop()
+
+    told = Run(id="x", sinks=[sink], make_event=lambda run, kind, data: (kind, data))
+
+    def work():
+        with entered(told):
+            ended.append(run(box, "print('begun', flush=True)\nimport time\ntime.sleep(50)"))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(30)
+    assert ended[0].exit_code == 137
+    assert cluster.pods() == []
 
 
 def test_environment_is_that_of_the_image_and_the_caller(pod_box, run, monkeypatch):

@@ -18,7 +18,8 @@ from .base import CommandLineCodeResult
 from .func_with_reqs import AnyFunction
 from .kubernetes_cluster import Cluster
 from .kubernetes_files import MOST_TAR_BYTES, pack_command, unpack
-from .kubernetes_pod import PodPlan, run_quietly, start_pod
+from .kubernetes_manifest import PodPlan
+from .kubernetes_pod import run_quietly, start_pod
 from .languages import DEFAULT_EXECUTION_POLICY
 from .link import Link, RunnerLost, Waker
 from .walled import WalledExecutor
