@@ -246,7 +246,7 @@ for folder in ("<<layers>>", "<<layers>>/layer"):
 for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sysrq-trigger",
         "/proc/sys/kernel/modprobe", "/proc/sys/vm/overcommit_memory", "/sys/kernel/uevent_helper",
         "/sys/power/state", "/proc/sys/fs/binfmt_misc/register", "/sys/fs/cgroup/cgroup.procs",
-        "/sys/fs/cgroup/release_agent", "/proc/irq/default_smp_affinity", "/proc/timer_list",
+        "/sys/fs/cgroup/release_agent", "/proc/irq/default_smp_affinity",
         "/proc/sys/kernel/randomize_va_space", "/proc/acpi/wakeup"):
     # Opening is enough to know, and harmless.
     got(path, lambda: os.open(path, os.O_WRONLY))
@@ -875,7 +875,8 @@ got("all capabilities", lambda: call((126, 91), struct.pack("Ii", 0x20080522, 0)
 before = os.nice(0)
 got("nice", lambda: os.nice(-5) < before)
 got("real time", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(5)) or True)
-got("larger limits", lambda: resource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999)) or True)
+for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_DATA, resource.RLIMIT_CORE):
+    got("larger limits", lambda: resource.setrlimit(what, (-1, -1)) or True)
 """,
     ),
     Attack(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -176,3 +177,16 @@ def test_attack_works_without_the_layer_that_stops_it(raise_world, name, layer, 
 def test_every_layer_is_left_out_once():
     left_out = {(ATTACKABLE[name].wall, layer) for name, layer, _ in CONTROLS}
     assert left_out == {(wall, layer) for wall, layers in OFF.items() for layer in layers}
+
+
+def test_documentation_says_what_is_held():
+    page = (Path(__file__).parents[3] / "docs" / "security.md").read_text(encoding="utf-8")
+    walls = ("bubblewrap", "landlock", "docker")
+    for kind in dict.fromkeys(attack.kind for attack in ATTACKS):
+        cells = []
+        for wall in walls:
+            gaps = [
+                one.open_on[wall] for one in ATTACKS if one.kind == kind and wall in one.open_on
+            ]
+            cells.append(f"held but for: {'; '.join(gaps)}" if gaps else "held")
+        assert f"| {kind} | {' | '.join(cells)} |" in page

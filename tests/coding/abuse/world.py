@@ -106,6 +106,9 @@ class World:
         for folder in (self.base / "w", self.work, self.outside, self.base / "cache"):
             folder.mkdir()
             os.chown(folder, uid, uid)
+        if place.wall == "docker":
+            # Under root a container runs as the owner of the work_dir.
+            os.chown(self.work, USER + 2, USER + 2)
         self.outside.chmod(0o777)
         self.outside_files = {"secret": self.token, "precious": "precious"}
         for name, text in self.outside_files.items():
