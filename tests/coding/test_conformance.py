@@ -1,11 +1,10 @@
 """Every executor of ours keeps the rules that the shipped suite states.
 
-Those that need more around them run it in files of their own: `test_landlock.py`, `test_docker.py`.
+Those that need more around them run it in files of their own.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,33 +14,10 @@ from autogen.coding import (
     LocalCommandLineCodeExecutor,
     MarkdownCodeExtractor,
 )
-from autogen.coding.jupyter import EmbeddedIPythonCodeExecutor
 from autogen.testing.conformance.executor import CHECKS, Traits, conformance_tests, verify
 
 test_local = conformance_tests(LocalCommandLineCodeExecutor)
-test_kernel = pytest.mark.wall(
-    conformance_tests(
-        "kernel",
-        languages=("python",),
-        stateful=True,
-        files=False,
-        policies=False,
-        artifacts=False,
-        walled=True,
-        limited=True,
-        timeout_code=1,
-    )
-)
 test_bubblewrap = pytest.mark.wall(conformance_tests("sandbox", walled=True, limited=True))
-
-
-@pytest.fixture
-def kernel(sandbox):
-    def make(*, work_dir: Path, **options: Any) -> EmbeddedIPythonCodeExecutor:
-        work_dir.mkdir(exist_ok=True)
-        return EmbeddedIPythonCodeExecutor(output_dir=work_dir, **options)
-
-    return make
 
 
 class Sloppy:
