@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import secrets
 import signal
 import struct
@@ -30,6 +31,9 @@ HEADER = struct.Struct(">I")
 START_S = 60.0
 #: How long an answer may take before the question is put again.
 AGAIN_S = 0.5
+#: A message that arrives while another is sent wakes nobody who waits on the same ZeroMQ socket
+#: (its descriptor is edge-triggered), so waiting looks again now and then.
+RECHECK_S = 0.25
 #: How long the news that a cell has ended may come after its reply.
 IDLE_S = 2.0
 TEXT_CHARS = 65536
@@ -95,7 +99,7 @@ class Bridge:
     async def until_ready(self) -> None:
         """Ask until the kernel answers and its output is heard; on a busy machine that takes."""
         heard = asyncio.ensure_future(self.client.get_iopub_msg())
-        answered = asyncio.ensure_future(self.client.get_shell_msg())
+        answered = asyncio.ensure_future(self.next_reply())
         while not (heard.done() and answered.done()):
             self.client.kernel_info()
             await asyncio.wait((heard, answered), timeout=AGAIN_S)
@@ -140,9 +144,18 @@ class Bridge:
     async def take_replies(self) -> None:
         """Notice the reply to the cell that runs."""
         while True:
-            message = await self.client.get_shell_msg()
+            message = await self.next_reply()
             if parent_of(message) == self.cell[1]:
                 self.replied.set()
+
+    async def next_reply(self) -> dict[str, Any]:
+        """The next message of the channel that requests go out by."""
+        while True:
+            try:
+                found: dict[str, Any] = await self.client.get_shell_msg(timeout=RECHECK_S)
+            except queue.Empty:
+                continue
+            return found
 
     async def take_output(self) -> None:
         """Pass on what the cell that runs shows; others, threads of older ones, are not heard."""
