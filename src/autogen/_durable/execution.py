@@ -15,6 +15,7 @@ from .._kernel.cancel import CancelToken
 from ..errors import ReplayMismatch, RunBusy, RunCancelled, RunLost
 from ..events import Event
 from ..human.base import HumanChannel
+from ..human.mailbox import PARKED
 from ..journal.base import Log
 from ..journal.recording import UNFINISHED, Recording
 from ..store.base import RunRecord
@@ -77,6 +78,7 @@ class Execution:
 
     def obeys(self, token: CancelToken) -> AbstractContextManager[None]:
         """Inside the `with` block the run is stopped through `token` if somebody wishes it."""
+        self.recording.is_muted = lambda: token.reason == PARKED
         return self._database.obeyed(self.run_id, token)
 
     def _told(self, events: list[tuple[Event, int]]) -> None:
@@ -94,6 +96,9 @@ class Execution:
             return
         self.recording.flush()
         reason = result.get("stop_reason")
+        if reason == PARKED:
+            self._park(self._owner)
+            return
         status = _STOPPED.get(str(reason), "finished")
         if status == "cancelled" and self._database.store.run(self.run_id).wish == "pause":
             status = "paused"
@@ -107,6 +112,13 @@ class Execution:
             leave=True,
         )
         self._leave(is_finished=reason not in UNFINISHED)
+
+    def _park(self, owner: str) -> None:
+        """Leave the run to wait for people without us."""
+        self._database.store.update(self.run_id, owner, status="waiting", leave=True)
+        self._leave(is_finished=False)
+        # The answer may have come in between.
+        self._database.questions.settle(self.run_id)
 
     def fail(self, error: BaseException) -> None:
         """Write down that the execution ended in an error; the next one tries that step again."""

@@ -1,6 +1,8 @@
 """`Mailbox`: questions that lie in a database until somebody answers, however long it takes.
 
 A chat that waits is a future and an entry in a table; one thread looks for answers to all of them.
+One that waits for long is parked: its execution ends, and the answer begins the next one. Parked
+chats take no memory at all.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ import threading
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
+from .._kernel.run import current_run
 from ..errors import JournalError, QuestionExpired
 from .base import Question
 
-__all__ = ["Box", "Mailbox"]
+__all__ = ["PARKED", "Box", "Mailbox"]
 
 logger = logging.getLogger("autogen")
 
 POLL_S = 0.2
+
+#: How long a chat waits in memory.
+PARK_S = 15.0
+
+#: What a run is cancelled with that is parked.
+PARKED = "parked"
 
 
 class Box(Protocol):
@@ -44,8 +53,9 @@ class Box(Protocol):
 class Mailbox:
     """A `HumanChannel` on a box that other processes see too."""
 
-    def __init__(self, box: Box, *, poll_s: float = POLL_S):
+    def __init__(self, box: Box, *, poll_s: float = POLL_S, park_s: float = PARK_S):
         self._box = box
+        self._park_s = park_s
         self._poll_s = poll_s
         self._waiting: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]]] = {}
         self._lock = threading.Lock()
@@ -65,10 +75,19 @@ class Mailbox:
             with self._lock:
                 self._waiting[question.id] = (loop, future)
                 self._look()
+            run = current_run()
             try:
-                found = await future
+                found = await asyncio.wait_for(asyncio.shield(future), self._park_s)
+            except TimeoutError:
+                if run is None:
+                    found = await future
+                else:
+                    run.cancel.cancel(PARKED)
+                    # Until the wait is cancelled, which the line above has asked for.
+                    await asyncio.sleep(self._park_s)
             except asyncio.CancelledError:
-                await asyncio.shield(asyncio.to_thread(self._box.withdraw, question.id))
+                if run is None or run.cancel.reason != PARKED:
+                    await asyncio.shield(asyncio.to_thread(self._box.withdraw, question.id))
                 raise
             finally:
                 with self._lock:

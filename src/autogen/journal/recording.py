@@ -26,7 +26,7 @@ __all__ = ["TAKEN_BACK", "UNFINISHED", "Recording"]
 TAKEN_BACK = "taken-back"
 
 #: Why a chat may stop without having come to its end: it goes on when it is run again.
-UNFINISHED = frozenset({"budget", "cancelled", "error", "timeout"})
+UNFINISHED = frozenset({"budget", "cancelled", "error", "parked", "timeout"})
 
 #: Events of an execution that stops before the end. The next one gets past that place, so their
 #: keys must not be those of what happens there.
@@ -74,6 +74,8 @@ class Recording:
         self.attempt = attempt
         self.is_over = is_over
         self.ran_out = False
+        #: Whether what happens right now is only the way out of an execution that is parked.
+        self.is_muted: Callable[[], bool] = bool
         self._entries: dict[str, Entry] = {}
         self._places: dict[str, int] = {}
         n = 0
@@ -147,7 +149,7 @@ class Recording:
 
     def __call__(self, event: Event) -> None:
         """Take an event; transient ones pass."""
-        if event.key is None or self._outlet is None or self.is_over:
+        if event.key is None or self._outlet is None or self.is_over or self.is_muted():
             return
         ends = event.type == "chat.finished" and event.data.get("stop_reason") in UNFINISHED
         if ends or event.type in _OF_THE_EXECUTION:

@@ -294,7 +294,12 @@ class Runtime:
             AlreadyAnswered: Somebody answered before.
             QuestionExpired: Its time is over, or nobody waits for it any more.
         """
-        return self._database.questions.answer(question_id, answer, by=by)
+        answered = self._database.questions.answer(question_id, answer, by=by)
+        record = self.run(answered.run_id)
+        if record.status == "queued" and record.team is not None:
+            # It was parked; workers would find it by themselves in a few seconds.
+            self._enqueue(record)
+        return answered
 
     # -- workers and retention
 

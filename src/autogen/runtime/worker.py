@@ -97,6 +97,7 @@ class Worker:
     def _look_after(self) -> None:
         """See to it that no run is stranded: those of dead workers, and those nobody announced."""
         store = self.database.store
+        self.database.questions.expire()
         for worker_id in store.workers_with_runs():
             if not self.database.is_alive(worker_id):
                 for record in store.runs_of(worker_id):

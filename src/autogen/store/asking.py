@@ -56,15 +56,22 @@ class Questions:
     def _mark(self, connection: sa.Connection, run_id: str) -> None:
         """Have the status of a run say whether it waits for people."""
         is_open = sa.exists().where(questions.c.run_id == run_id, questions.c.status == "open")
+        # A run that nobody has was parked until the answer; workers go on with it.
+        again = sa.case((runs.c.owner.is_(None), "queued"), else_="running")
         for before, after, when in (
             ("running", "waiting", is_open),
-            ("waiting", "running", ~is_open),
+            ("waiting", again, ~is_open),
         ):
             connection.execute(
                 sa.update(runs)
                 .where(runs.c.id == run_id, runs.c.status == before, when)
-                .values(status=after)
+                .values(status=after, updated_at=self._store.now)
             )
+
+    def settle(self, run_id: str) -> None:
+        """Have a run go on that waits for people, if all its questions have answers."""
+        with self._store.writing(f"run {run_id!r}") as connection:
+            self._mark(connection, run_id)
 
     def question(self, question_id: str) -> QuestionRecord:
         """The question with this id.
