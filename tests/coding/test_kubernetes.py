@@ -441,14 +441,20 @@ def test_packages_that_cannot_be_installed_say_why(pod_box, run):
 PROGRAM = """
 import sys, time
 from autogen.coding import CodeBlock, PodCommandLineCodeExecutor
-box = PodCommandLineCodeExecutor({image!r}, kube_config_file={config!r}, {options})
+box = PodCommandLineCodeExecutor({image!r}, kube_config_file={config!r}, local_dir={here!r}, {options})
 print(box.execute_code_blocks([CodeBlock(code="print(1)", language="python")]).output, flush=True)
 {rest}
 """
 
 
 def program(cluster, *, options="", rest=""):
-    text = PROGRAM.format(image=IMAGE, config=str(cluster.config_file), options=options, rest=rest)
+    text = PROGRAM.format(
+        image=IMAGE,
+        config=str(cluster.config_file),
+        here=str(cluster.config_file.with_name("here")),
+        options=options,
+        rest=rest,
+    )
     return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
 
 
