@@ -441,7 +441,8 @@ def test_packages_that_cannot_be_installed_say_why(pod_box, run):
 PROGRAM = """
 import sys, time
 from autogen.coding import CodeBlock, PodCommandLineCodeExecutor
-box = PodCommandLineCodeExecutor({image!r}, kube_config_file={config!r}, local_dir={here!r}, {options})
+folders = dict(kube_config_file={config!r}, local_dir={here!r})
+box = PodCommandLineCodeExecutor({image!r}, **folders, {options})
 print(box.execute_code_blocks([CodeBlock(code="print(1)", language="python")]).output, flush=True)
 {rest}
 """
