@@ -102,6 +102,6 @@ def has_reply_limit(agents: Iterable[Any]) -> bool:
     """Whether somebody said how often one of `agents` may reply, or how long a group may talk."""
     return any(
         getattr(agent, "_limits_replies", False)
-        or getattr(getattr(agent, "groupchat", None), "limits_rounds", False)
+        or getattr(getattr(agent, "groupchat", None), "_limits_rounds", False)
         for agent in agents
     )

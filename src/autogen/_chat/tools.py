@@ -46,7 +46,7 @@ async def generate_tool_calls_reply(
     calls = messages[-1].get("tool_calls") if messages else None
     if not calls:
         return False, None
-    check_fits(budgets_here(agent), _steps(len(calls)))
+    await check_fits(budgets_here(agent), _steps(len(calls)))
     cores = [_responded(agent, call) for call in calls]
     responses = [await cores[0]] if len(cores) == 1 else await Gather(cores)
     content = "\n\n".join(str(r["content"]) for r in responses)

@@ -201,7 +201,7 @@ class GroupChat:
     # ------------------------------------------------------------------------------------- members
 
     @property
-    def limits_rounds(self) -> bool:
+    def _limits_rounds(self) -> bool:
         """Whether somebody chose `max_round`."""
         return type(self.max_round) is not _Unchosen
 

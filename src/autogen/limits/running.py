@@ -11,7 +11,7 @@ from types import TracebackType
 from .._kernel import late
 from .base import Amounts, Ceiling
 from .budget import Budget
-from .spending import Charge
+from .spending import Charge, ceilings
 
 __all__ = ["CodeCharge"]
 
@@ -81,9 +81,9 @@ class CodeCharge(Charge):
         self._call_off: Callable[[], None] | None = None
 
     async def __aenter__(self) -> Amounts:
+        limits_time = any(limit.code_ms is not None for limit in await ceilings(self._budgets))
         amounts = await super().__aenter__()
         self._since = time.monotonic()
-        limits_time = any(b.account.ceiling.code_ms is not None for b in self._budgets)
         if limits_time and self._stop is not None:
             self._call_off = late.ioloop.call_later(amounts.code_ms / 1000, self._stop)
         return amounts

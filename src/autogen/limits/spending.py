@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .._kernel.ops import Call
 from .._kernel.run import current_run
@@ -39,6 +39,7 @@ __all__ = [
     "at_work",
     "book_again",
     "budgets_here",
+    "ceilings",
     "check_fits",
     "keeping_back",
     "spend",
@@ -47,6 +48,7 @@ __all__ = [
     "waiting_for_people",
 ]
 
+T = TypeVar("T")
 
 #: How long a call waits for others at most: longer than any attempt takes by default. Only what
 #: stands in its own way waits so long: a plain function on the event loop of those it waits for.
@@ -182,17 +184,32 @@ class Fixed:
         return None
 
 
-def check_fits(budgets: Sequence[Budget], claim: Claim) -> None:
+async def _asked(account: Account, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """What `function` gives, which asks `account`: from a worker thread where that takes time."""
+    if account.is_remote:
+        return await Call(function, None, args, kwargs)
+    return function(*args, **kwargs)
+
+
+async def ceilings(budgets: Sequence[Budget]) -> list[Ceiling]:
+    """The limits of each of `budgets`."""
+    return [await _asked(b.account, getattr, b.account, "ceiling") for b in budgets]
+
+
+async def check_fits(budgets: Sequence[Budget], claim: Claim) -> None:
     """Raise before the first of several calls if they can't all be made.
 
     Raises:
         BudgetExceeded: They would not fit even if everything set aside came back.
     """
     for budget in budgets:
-        account = budget.account
-        short = shortage_of(claim.most, account.ceiling, account.spent, NOTHING)
+        short = await _asked(budget.account, _shortage, budget.account, claim.most)
         if short is not None:
-            raise _does_not_fit(budget, claim, short)
+            raise await _does_not_fit(budget, claim, short)
+
+
+def _shortage(account: Account, wanted: Amounts) -> Shortage | None:
+    return shortage_of(wanted, account.ceiling, account.spent, NOTHING)
 
 
 async def spend(budgets: Sequence[Budget], claim: Claim) -> None:
@@ -260,7 +277,7 @@ class Charge:
     async def __aenter__(self) -> Amounts:
         here = self._around = _force.get()
         for budget in self._budgets:
-            if budget.is_out_of_time():
+            if await _asked(budget.account, budget.is_out_of_time):
                 raise _out_of_time(budget, self._claim)
         amounts = await self._set_aside(here)
         run = current_run()
@@ -285,16 +302,17 @@ class Charge:
         while self._held:
             account, reservation = self._held.pop()
             actual = reservation.amounts if self.actual is None else self.actual
-            # Whoever was cancelled may await nothing any more.
-            if account.is_remote and error is None:
-                await Call(account.settle, None, (reservation, actual))
+            if error is None:
+                await _asked(account, account.settle, reservation, actual)
             else:
+                # Whoever was cancelled may await nothing any more.
                 account.settle(reservation, actual)
 
     async def _set_aside(self, here: _Force) -> Amounts:
         claim, give_up_at = self._claim, time.monotonic() + _PATIENCE_S
         if here.kept_back:
-            self._kept = {b: _kept_back(b, here.kept_back, claim) for b in self._budgets}
+            for budget, ceiling in zip(self._budgets, await ceilings(self._budgets), strict=True):
+                self._kept[budget] = _kept_back(ceiling, here.kept_back, claim)
         while True:
             wanted, short = await self._some_taken()
             if short is None:
@@ -303,7 +321,7 @@ class Charge:
             # A call around this one holds a reservation until this one ends: waiting for it would
             # never end.
             if why.is_final or here.is_inside or time.monotonic() > give_up_at:
-                raise _does_not_fit(budget, claim, why)
+                raise await _does_not_fit(budget, claim, why)
             kept_back = self._kept.get(budget, NOTHING)
             await Call(None, budget.account.room, (wanted,), {"kept_back": kept_back})
 
@@ -313,7 +331,7 @@ class Charge:
         short = await self._taken(claim.most)
         if short is None or not short[1].is_final or claim.least == claim.most:
             return claim.most, short
-        fitting = claim.within(self._room())
+        fitting = claim.within(await self._room())
         if fitting is not None and await self._taken(fitting) is None:
             return fitting, None
         return claim.least, await self._taken(claim.least)
@@ -324,10 +342,7 @@ class Charge:
         try:
             for budget in self._budgets:
                 account, kept_back = budget.account, self._kept.get(budget, NOTHING)
-                if account.is_remote:
-                    made = await Call(account.reserve, None, (wanted,), {"kept_back": kept_back})
-                else:
-                    made = account.reserve(wanted, kept_back=kept_back)
+                made = await _asked(account, account.reserve, wanted, kept_back=kept_back)
                 if isinstance(made, Shortage):
                     return budget, made
                 taken.append((account, made))
@@ -337,11 +352,12 @@ class Charge:
             for account, reservation in taken:
                 account.settle(reservation, NOTHING)
 
-    def _room(self) -> Ceiling:
+    async def _room(self) -> Ceiling:
         """What is free in every one of the budgets."""
         rooms = []
         for budget in self._budgets:
-            pairs = zip(budget.account.left, self._kept.get(budget, NOTHING), strict=True)
+            free = await _asked(budget.account, getattr, budget.account, "left")
+            pairs = zip(free, self._kept.get(budget, NOTHING), strict=True)
             rooms.append([None if left is None else left - kept for left, kept in pairs])
         return Ceiling(
             *(
@@ -351,18 +367,18 @@ class Charge:
         )
 
 
-def _kept_back(budget: Budget, share: float, claim: Claim) -> Amounts:
+def _kept_back(ceiling: Ceiling, share: float, claim: Claim) -> Amounts:
     """What a call leaves for a last one of its own size: that share, or more where it is larger."""
     return Amounts(
         *(
             0 if most is None else max(math.ceil(most * share), needed)
-            for most, needed in zip(budget.account.ceiling, claim.least, strict=True)
+            for most, needed in zip(ceiling, claim.least, strict=True)
         )
     )
 
 
-def _does_not_fit(budget: Budget, claim: Claim, why: Shortage) -> BudgetExceeded:
-    most = getattr(Spent.of(budget.account.ceiling), why.name)
+async def _does_not_fit(budget: Budget, claim: Claim, why: Shortage) -> BudgetExceeded:
+    most = getattr(Spent.of((await ceilings([budget]))[0]), why.name)
     return BudgetExceeded(
         f"the budget of {_said(why.name, most)} does not allow {claim.what}: it may take up to "
         f"{_said(why.name, why.needed)}, and {_said(why.name, why.left)} are left. "

@@ -13,7 +13,7 @@ from ..config.providers import OPENAI
 from ..errors import AuthenticationError, ProviderError, UsageError
 from ..limits.base import NOTHING, Amounts, nano_usd
 from ..limits.budget import Budget
-from ..limits.spending import Charge, Fixed
+from ..limits.spending import Charge, Fixed, ceilings
 from .counting import used
 from .records import Answered
 from .worst_case import ModelClaim, Seen, claim_of, limited
@@ -52,12 +52,12 @@ class Payment:
         self._params = params
         self._seen = seen
         self._model: str = params.get("model") or entry.model
-        self._claim = self._made_claim()
+        self._claim: ModelClaim | Fixed | None = None
 
-    def _made_claim(self) -> ModelClaim | Fixed:
-        ceilings = [budget.account.ceiling for budget in self._budgets]
-        in_dollars = any(ceiling.nano_usd is not None for ceiling in ceilings)
-        if not in_dollars and all(ceiling.tokens is None for ceiling in ceilings):
+    async def _made_claim(self) -> ModelClaim | Fixed:
+        limits = await ceilings(self._budgets)
+        in_dollars = any(limit.nano_usd is not None for limit in limits)
+        if not in_dollars and all(limit.tokens is None for limit in limits):
             return Fixed(_STEP, f"a call of {self._model!r}")
         entry = self._entry
         base_url = entry.client_options.get("base_url") or ""
@@ -78,6 +78,8 @@ class Payment:
         Raises:
             BudgetExceeded: It might cost more than is left; nothing was sent.
         """
+        if self._claim is None:
+            self._claim = await self._made_claim()
         claim = self._claim
         charge = Charge(self._budgets, claim)
         async with charge as amounts:
