@@ -32,7 +32,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL")
 # The server reads this program before anything else. It ends with the pipe it was started with, so
 # it does not outlive whoever started it, however that ends.
 SETTINGS = """
-import os, signal, threading
+import os, shutil, signal, threading
 settings = {settings!r}
 for name, values in settings.items():
     for key, value in values.items():
@@ -40,6 +40,7 @@ for name, values in settings.items():
 def end():
     while os.read(0, 4096):
         pass
+    shutil.rmtree({folder!r}, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=end, daemon=True).start()
 """
@@ -138,7 +139,9 @@ class LocalJupyterServer(Stoppable, JupyterConnectable):
         }
         config = self._folder / f"{CONFIG}.py"
         config.touch(0o600)
-        config.write_text(SETTINGS.format(settings=settings), encoding="utf-8")
+        config.write_text(
+            SETTINGS.format(settings=settings, folder=str(self._folder)), encoding="utf-8"
+        )
         folders = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR")
         environment = {**without_secrets(), **dict.fromkeys(folders, str(self._folder))}
         with log.open("ab") as stream:
