@@ -734,7 +734,11 @@ for number in (0, signal.SIGCONT):
 got("ptrace", lambda: call((101, 117), 16, host, 0, 0))
 got("seize", lambda: call((101, 117), 0x4206, host, 0, 0))
 got("limits", lambda: resource.prlimit(host, resource.RLIMIT_CPU, (10, 10)))
-got("affinity", lambda: os.sched_setaffinity(host, {0}) or True)
+def pin():
+    # The filter may say "done" and do nothing: programs that pin their threads go on.
+    os.sched_setaffinity(host, {0})
+    return len(os.sched_getaffinity(host)) == 1 < os.cpu_count()
+got("affinity", pin)
 got("group", lambda: os.setpgid(host, host) or True)
 space = ctypes.create_string_buffer(16)
 vector = struct.pack("PN", ctypes.addressof(space), 16)
@@ -763,7 +767,11 @@ got("limits", lambda: resource.prlimit(runner, resource.RLIMIT_NOFILE, (3, 3))
     )
 for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_DATA, resource.RLIMIT_NPROC):
     got("limits", lambda: resource.prlimit(runner, what, (1, 1)))
-got("affinity", lambda: os.sched_setaffinity(runner, {0}) or True)
+def pin():
+    # The filter may say "done" and do nothing: programs that pin their threads go on.
+    os.sched_setaffinity(runner, {0})
+    return len(os.sched_getaffinity(runner)) == 1 < os.cpu_count()
+got("affinity", pin)
 before = os.getpriority(os.PRIO_PROCESS, runner)
 for which, who in ((os.PRIO_PROCESS, runner), (os.PRIO_USER, 0)):
     try: os.setpriority(which, who, 19)
