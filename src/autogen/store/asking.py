@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ..errors import AlreadyAnswered, QuestionExpired, UnknownQuestion
 from ..human.base import Question
 from .base import QuestionRecord
+from .connect import kept
 from .sql import SqlStore
 from .tables import questions, runs
 
@@ -32,7 +33,7 @@ class Questions:
             "id": question.id,
             "run_id": question.run_id,
             "key": question.key,
-            "agent": question.agent,
+            "agent": kept(question.agent),
             "kind": question.kind,
             "prompt": json.dumps(question.prompt),
             "schema": None if question.schema is None else json.dumps(question.schema),
@@ -43,7 +44,7 @@ class Questions:
         }
         made = self._store.insert(questions).values(values).on_conflict_do_nothing()
         with self._store.writing(f"question {question.id!r}") as connection:
-            if connection.execute(made).rowcount == 0:
+            if not self._store.is_inserted(connection, made):
                 # Withdrawn by an execution that was stopped; the next one asks again.
                 connection.execute(
                     sa.update(questions)
@@ -111,12 +112,12 @@ class Questions:
             AlreadyAnswered: Somebody answered before.
             QuestionExpired: Its time is over, or nobody waits for it any more.
         """
-        now = self._store.now
+        now, who = self._store.now, None if by is None else kept(by)
         in_time = sa.or_(questions.c.deadline_at.is_(None), questions.c.deadline_at > now)
         answered = (
             sa.update(questions)
             .where(questions.c.id == question_id, questions.c.status == "open", in_time)
-            .values(status="answered", answer=json.dumps(answer), answered_by=by, answered_at=now)
+            .values(status="answered", answer=json.dumps(answer), answered_by=who, answered_at=now)
         )
         with self._store.writing(f"the answer to question {question_id!r}") as connection:
             done = connection.execute(answered).rowcount == 1

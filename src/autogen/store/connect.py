@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import JournalError, UsageError
 
-__all__ = ["NOW", "READS", "check_name", "connected", "masked", "translated"]
+__all__ = ["NOW", "READS", "check_name", "connected", "kept", "masked", "translated"]
 
 #: How long a writer waits for another one.
 BUSY_S = 30.0
@@ -28,7 +28,7 @@ READS = "autogen_reads"
 #: The time by the clock of the database, in seconds since the epoch.
 NOW: dict[str, Any] = {
     "sqlite": sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)"),
-    "postgresql": sa.literal_column("extract(epoch from clock_timestamp())::double precision"),
+    "postgresql": sa.literal_column("extract(epoch from statement_timestamp())::double precision"),
 }
 
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*@|(password=)[^&\s]*")
@@ -138,11 +138,18 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 def check_name(name: str) -> None:
     """Refuse a name that a database would not keep as it is."""
-    if "\0" in name or name != name.encode("utf-8", "replace").decode():
+    if name != kept(name):
         raise UsageError(
             f"{name!r} has a NUL character or a lone surrogate in it, which databases do not "
             "keep; use another name."
         )
+
+
+def kept(text: str) -> str:
+    """`text` as databases keep it: with a mark in place of what they do not."""
+    return (
+        text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    )
 
 
 @contextmanager

@@ -80,6 +80,13 @@ class SqlStore:
         made = sqlite if self._engine.dialect.name == "sqlite" else postgresql
         return made.insert(table)
 
+    @staticmethod
+    def is_inserted(connection: sa.Connection, statement: Any) -> bool:
+        """Execute an insert of one row, and say whether it is new."""
+        # Without the option SQLAlchemy does not ask Postgres for the number.
+        statement = statement.execution_options(preserve_rowcount=True)
+        return bool(connection.execute(statement).rowcount == 1)
+
     @property
     def now(self) -> Any:
         """The time by the clock of the database, as SQL."""
@@ -100,7 +107,7 @@ class SqlStore:
             {**values, "created_at": self._now, "updated_at": self._now}
         )
         with self.writing(f"run {record.id!r}") as connection:
-            is_new = connection.execute(made.on_conflict_do_nothing()).rowcount == 1
+            is_new = self.is_inserted(connection, made.on_conflict_do_nothing())
             return self._run(connection, record.id), is_new
 
     def run(self, run_id: str) -> RunRecord:
