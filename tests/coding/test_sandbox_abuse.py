@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import socket
 import subprocess
@@ -51,8 +52,7 @@ def test_files_of_the_host_are_not_there(survives, tmp_path):
     for path in (secret, Path.home() / ".bashrc", "/etc/shadow", "/etc/hostname", "/root/.ssh"):
         assert "No such file" in survives(f"open({str(path)!r})").output
     listed = survives("import os; print(os.listdir('/'))").output
-    assert "home" not in listed
-    assert "work" not in listed
+    assert not {"home", "boot", "sys", "opt"} & set(ast.literal_eval(listed))
 
 
 def test_folders_above_the_work_dir_show_nothing_else(survives, tmp_path):
@@ -67,6 +67,7 @@ def test_other_processes_are_not_there(survives):
 
 def test_channel_to_the_host_cannot_be_opened(survives):
     code = """
+import ast
 import os
 for name in ["mem", "environ", "maps", "cwd", "root", *(f"fd/{n}" for n in range(64))]:
     for act in (os.readlink, os.listdir, lambda path: open(path, "rb").read(1)):
@@ -130,6 +131,7 @@ def test_links_out_of_the_folder_lead_nowhere(survives, tmp_path):
     precious = tmp_path / "precious"
     precious.write_text("precious")
     code = f"""
+import ast
 import os
 os.symlink({str(precious)!r}, "link")
 try: open("link").read()
@@ -270,6 +272,7 @@ def test_large_file_ends_with_an_error(survives, tmp_path):
 
 def test_many_files_that_fill_the_disk_end_the_block(survives):
     code = """
+import ast
 import os
 n = 0
 while True:
