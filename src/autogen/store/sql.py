@@ -42,8 +42,12 @@ class SqlStore:
         self.url = url
         self._engine = connected(url)
         self._now = NOW[self._engine.dialect.name]
-        with translated(f"the database {masked(url)} cannot be opened"):
-            upgraded(self._engine)
+        try:
+            with translated(f"the database {masked(url)} cannot be opened"):
+                upgraded(self._engine)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def close(self) -> None:
         """Let go of every connection."""
