@@ -7,8 +7,9 @@ writes names its owner, and is refused with `RunLost` once another one owns the 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -42,6 +43,10 @@ class SqlStore:
         self.url = url
         self._engine = connected(url)
         self._now = NOW[self._engine.dialect.name]
+        is_file = self._engine.dialect.name == "sqlite"
+        # Threads that wait for each other in SQLite look again after up to 100 ms; here the next
+        # one goes on at once.
+        self._turn = threading.Lock() if is_file else nullcontext()
         try:
             with translated(f"the database {masked(url)} cannot be opened"):
                 upgraded(self._engine)
@@ -75,6 +80,7 @@ class SqlStore:
         """A transaction."""
         with (
             translated(f"{what} could not be written to {masked(self.url)}"),
+            self._turn,
             self._engine.begin() as connection,
         ):
             yield connection
