@@ -7,7 +7,7 @@ and must never be able to run code.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,9 +139,9 @@ CODE = Codec(_code_record, _code_again)
 TUPLE: Codec[tuple[Any, ...]] = Codec(list, tuple)
 
 
-async def outcome(
+def outcome(
     kind: str, target: Any, name: str, *args: Any, codec: Codec[Any] | None = None, **kwargs: Any
-) -> Any:
+) -> Awaitable[Any]:
     """What the point `name` of `target` gives; where the user overrode it, it is recorded.
 
     What is built in takes steps where something happens that must not happen twice; what an
@@ -150,5 +150,5 @@ async def outcome(
     asked = point(target, name)
     run = current_run()
     if run is None or run.recorder is None or type(asked) is partial:
-        return await asked(*args, **kwargs)
-    return await recorded(kind, lambda: asked(*args, **kwargs), codec=codec)
+        return asked(*args, **kwargs)
+    return recorded(kind, lambda: asked(*args, **kwargs), codec=codec)

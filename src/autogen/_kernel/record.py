@@ -6,7 +6,7 @@ conversation: whatever runs side by side does so in branches of a `Gather`, each
 its steps by itself. Where a run has a recorder, an outcome is kept before the core sees it, and a
 run that starts again is given the outcomes instead of having the steps taken.
 
-Without a recorder a step costs one coroutine.
+Without a recorder a step costs one call.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from ..errors import LimitError, ReplayMismatch
 from .ops import Call
 from .recorder import Entry, Recorder
-from .run import current_run, entered
+from .run import Run, current_run, entered
 
 __all__ = ["Codec", "is_json", "new_id", "now", "random_index", "recorded", "step"]
 
@@ -36,13 +36,13 @@ class Codec(Generic[T]):
     decode: Callable[[Any], T]
 
 
-async def step(
+def step(
     kind: str,
     body: Callable[[], Awaitable[T]],
     *,
     codec: Codec[T] | None = None,
     request: Callable[[], Any] | None = None,
-) -> T:
+) -> Awaitable[T]:
     """What `body` gives, or gave when this step was taken before.
 
     What happens inside `body` has positions of its own, so that leaving it out changes nothing for
@@ -59,8 +59,19 @@ async def step(
     """
     run = current_run()
     if run is None or run.recorder is None:
-        return await body()
-    recorder, position = run.recorder, run.next_position()
+        return body()
+    return _stepped(run, run.recorder, kind, body, codec, request)
+
+
+async def _stepped(
+    run: Run,
+    recorder: Recorder,
+    kind: str,
+    body: Callable[[], Awaitable[T]],
+    codec: Codec[T] | None,
+    request: Callable[[], Any] | None,
+) -> T:
+    position = run.next_position()
     digest = None if request is None else recorder.digest(request())
     entry = recorder.known(position)
     if entry is not None:
@@ -83,9 +94,9 @@ async def step(
     return value
 
 
-async def recorded(
+def recorded(
     kind: str, body: Callable[[], Awaitable[T]], *, codec: Codec[T] | None = None
-) -> T:
+) -> Awaitable[T]:
     """What code of the user's own gives, or gave before.
 
     It is kept by its outcome if it took no step itself; else it runs again, and its steps are
@@ -93,8 +104,18 @@ async def recorded(
     """
     run = current_run()
     if run is None or run.recorder is None:
-        return await body()
-    recorder, position = run.recorder, run.next_position()
+        return body()
+    return _recorded(run, run.recorder, kind, body, codec)
+
+
+async def _recorded(
+    run: Run,
+    recorder: Recorder,
+    kind: str,
+    body: Callable[[], Awaitable[T]],
+    codec: Codec[T] | None,
+) -> T:
+    position = run.next_position()
     entry = recorder.known(position)
     if entry is not None:
         return _again(entry, recorder, kind, None, codec)

@@ -123,7 +123,7 @@ class DbosEngine:
         self._is_guest = False
         self._lock = threading.Lock()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="autogen-journal")
-        self._loop = asyncio.new_event_loop()
+        self._loop: _Loop
         _wal(url)
         with _translated("the database"):
             self.call(DBOS.migrate, url)
@@ -138,7 +138,7 @@ class DbosEngine:
         self._seats[workflow_id] = seat
         try:
             with _translated(f"run {run_id!r}"):
-                self._on_loop(self._start(workflow_id))
+                self._loop.run(self._start(workflow_id))
             return seat.result(_START_S)
         except TimeoutError:
             raise JournalError(
@@ -236,22 +236,17 @@ class DbosEngine:
             _Home.move_in(self)
             self._is_guest = _is_launched_by_the_program()
             # DBOS takes the loop it is launched on for its workflows.
-            threading.Thread(
-                target=self._loop.run_forever, name="autogen-journal-loop", daemon=True
-            ).start()
+            self._loop = _Loop()
             try:
                 with _translated("the database"):
                     if not self._is_guest:
-                        self._on_loop(self._launch())
-                    self._on_loop(self._listen())
+                        self._loop.run(self._launch())
+                    self._loop.run(self._listen())
             except BaseException:
+                self._loop.close()
                 _Home.move_out(self)
                 raise
             self._is_launched = True
-
-    def _on_loop(self, core: Coroutine[Any, Any, T]) -> T:
-        """Run `core` on the loop of this engine, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(core, self._loop).result()
 
     async def _launch(self) -> None:
         _workflows()
@@ -293,7 +288,7 @@ class DbosEngine:
             if self._is_launched:
                 if not self._is_guest:
                     self.call(DBOS.destroy)
-                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._loop.close()
                 self._is_launched = False
                 _Home.move_out(self)
         self._aside.shutdown()
@@ -309,6 +304,35 @@ class DbosEngine:
         except RuntimeError:
             return function(*args)
         return self._aside.submit(contextvars.copy_context().run, function, *args).result()
+
+
+class _Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="autogen-journal-loop", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, core: Coroutine[Any, Any, T]) -> T:
+        """Run `core` on the loop, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(core, self._loop).result()
+
+    def close(self) -> None:
+        """Cancel what runs on the loop, and end it."""
+        self.run(_cancel_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class _Home:
