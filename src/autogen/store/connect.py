@@ -48,6 +48,10 @@ _ADVICE = (
         "refused|timeout expired|translate host|unreachable|closed the connection|terminat",
         "the server does not answer; start it, or check the address",
     ),
+    (
+        "too many clients|connection slots|QueuePool",
+        "no connection is free; have the server allow more, or use fewer processes and threads",
+    ),
     ("database .* does not exist", "the server has no such database; create it with createdb"),
     ("permission denied", "the user may not do that in this database; grant it the right"),
     ("NUL|surrogates", "a name has a character in it that no database keeps; use another name"),
@@ -125,7 +129,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         # first and then wants to write fails without waiting.
         connection.isolation_level = None
         connection.execute("pragma journal_mode=wal")
-        # A commit survives the death of the process; a power cut may take the newest ones.
+        # A commit survives the death of the process. A power cut may take the newest ones, but none
+        # from before a step: the journal writes to the same file, waits for the disk, and what was
+        # written earlier lies there first.
         connection.execute("pragma synchronous=normal")
 
     @event.listens_for(engine, "begin")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    version_table=context.config.attributes["version_table"],
-    render_as_batch=True,
-)
-context.run_migrations()
+# Outside of a migration there is none: somebody only looks what modules there are.
+config = getattr(context, "config", None)
+
+if config is not None:
+    context.configure(
+        connection=config.attributes["connection"],
+        version_table=config.attributes["version_table"],
+        render_as_batch=True,
+    )
+    context.run_migrations()
