@@ -218,6 +218,20 @@ class DbosEngine:
         with _translated(f"run {run_id!r}"):
             self.call(self.client.enqueue, options, run_id, attempt)
 
+    def taker(self, run_id: str, attempt: int) -> str | None:
+        """Who took an execution from the queue; None while it lies there.
+
+        One that ended without having been claimed was taken by nobody who lives: "".
+        """
+        name = _workflow_id(run_id, attempt)
+        with _translated(f"run {run_id!r}"):
+            found = self.call(partial(self.client.list_workflows, workflow_ids=[name]))
+            for workflow in found:
+                if workflow.status == "PENDING":
+                    return str(workflow.executor_id)
+                return None if workflow.status == "ENQUEUED" else ""
+        return None
+
     @property
     def client(self) -> DBOSClient:
         """What reads and writes the tables without taking part in the work."""

@@ -40,6 +40,8 @@ class Worker:
         self.database = database
         self.teams = dict(teams)
         self._mailbox = Mailbox(database.questions)
+        #: The owners that executions of this process are, or will be in a moment.
+        self._owners: set[str] = set()
 
     def start(self) -> None:
         """Take part in the work; returns at once."""
@@ -57,9 +59,10 @@ class Worker:
 
     async def _work(self, job: Job, log: Log) -> None:
         """Make one execution; raises nothing, because nobody is there to catch it."""
-        execution = None
+        execution, owner = None, self.database.new_owner()
+        self._owners.add(owner)
         try:
-            execution = await asyncio.to_thread(self._claimed, job, log)
+            execution = await asyncio.to_thread(self._claimed, job, log, owner)
             if execution is not None:
                 await self._run(execution)
         except RunLost as lost:
@@ -67,19 +70,26 @@ class Worker:
         except Exception as error:  # noqa: BLE001 the run says what became of it
             logger.warning("Run %r failed: %s: %s", job.run_id, type(error).__name__, error)
             if execution is not None:
-                await asyncio.to_thread(execution.fail, error)
+                await asyncio.to_thread(self._failed, execution, error)
+        finally:
+            self._owners.discard(owner)
 
-    def _claimed(self, job: Job, log: Log) -> Execution | None:
+    def _failed(self, execution: Execution, error: Exception) -> None:
+        try:
+            execution.fail(error)
+        except JournalError as trouble:
+            # The run still names an owner that is none of ours: `_look_after` finds it.
+            logger.warning("Run %r is tried again: %s", execution.run_id, trouble)
+
+    def _claimed(self, job: Job, log: Log, owner: str) -> Execution | None:
         """The execution; None where the job is not wanted any more."""
         store = self.database.store
-        record = store.run(job.run_id)
-        claimed = None
-        if record.status == "queued" and record.attempts == job.attempt - 1:
-            owner = self.database.new_owner()
-            claimed = store.claim(job.run_id, owner, expected=None)
+        claimed = store.claim(job.run_id, owner, expected=None, attempt=job.attempt)
         if claimed is None:
             log.close(is_finished=False)
             return None
+        # Whoever took the run from the one before may have died before it came to that.
+        self.database.engine.fence(job.run_id, job.attempt - 1)
         return Execution(self.database, claimed, log=log, owner=claimed.owner)
 
     async def _run(self, execution: Execution) -> None:
@@ -99,11 +109,14 @@ class Worker:
         store = self.database.store
         self.database.questions.expire()
         for worker_id in store.workers_with_runs():
-            if not self.database.is_alive(worker_id):
+            is_own = worker_id == self.database.worker_id
+            if is_own or not self.database.is_alive(worker_id):
                 for record in store.runs_of(worker_id):
-                    self._take_over(record)
+                    # One of our own may have ended when the database was away.
+                    if record.owner not in self._owners:
+                        self._take_over(record)
         for record in store.waiting_for_workers(UNANNOUNCED_S):
-            self._announce(record)
+            self._announce_again(record)
 
     def _take_over(self, record: RunRecord) -> None:
         if self._kills(record):
@@ -112,6 +125,18 @@ class Worker:
         if queued is not None:
             self.database.engine.fence(queued.id, queued.attempts)
             self._announce(queued)
+
+    def _announce_again(self, record: RunRecord) -> None:
+        """Announce a run that nobody has taken up; whoever took its job may have died then."""
+        attempt = record.attempts + 1
+        taker = self.database.engine.taker(record.id, attempt)
+        if taker is not None and not (taker and self.database.is_alive(taker)):
+            self.database.engine.fence(record.id, attempt)
+            skipped = self.database.store.skip(record.id, attempt)
+            if skipped is None:
+                return
+            record = skipped
+        self._announce(record)
 
     def _announce(self, record: RunRecord) -> None:
         try:

@@ -23,7 +23,7 @@ from .base import RunRecord, Verdict, Wish
 from .chain import START, body_of, event_of, json_of, linked, verified
 from .connect import NOW, READS, check_name, connected, masked, translated
 from .schema import upgraded
-from .tables import beats, events, questions, runs
+from .tables import beats, events, questions, reservations, runs
 
 __all__ = ["SqlStore"]
 
@@ -169,12 +169,23 @@ class SqlStore:
                 query = query.where(sa.tuple_(runs.c.created_at, runs.c.id) < sa.tuple_(at, after))
             return [_record(row) for row in connection.execute(query).mappings()]
 
-    def claim(self, run_id: str, owner: str, *, expected: str | None) -> RunRecord | None:
-        """Make `owner` the only one that may write to a run; None if it was not `expected`'s."""
-        was = runs.c.owner.is_(None) if expected is None else runs.c.owner == expected
+    def claim(
+        self, run_id: str, owner: str, *, expected: str | None, attempt: int | None = None
+    ) -> RunRecord | None:
+        """Make `owner` the only one that may write to a run; None if it was not `expected`'s.
+
+        Args:
+            run_id: The run.
+            owner: Who wants it.
+            expected: Who has it; None for nobody.
+            attempt: The number that the execution has to have; None for whichever is next.
+        """
+        was = [runs.c.owner.is_(None) if expected is None else runs.c.owner == expected]
+        if attempt is not None:
+            was += [runs.c.attempts == attempt - 1, runs.c.status == "queued"]
         taken = (
             sa.update(runs)
-            .where(runs.c.id == run_id, was, runs.c.status != "finished")
+            .where(runs.c.id == run_id, *was, runs.c.status != "finished")
             .values(
                 owner=owner,
                 worker_id=owner.rpartition("/")[0],
@@ -301,6 +312,23 @@ class SqlStore:
         )
         with self.writing(f"run {run_id!r}") as connection:
             if connection.execute(queued).rowcount != 1:
+                return None
+            return self._run(connection, run_id)
+
+    def skip(self, run_id: str, attempt: int) -> RunRecord | None:
+        """Give up the number of an execution that will never claim its run.
+
+        Returns:
+            The run, whose next execution has the number after; None if it was claimed after all.
+        """
+        skipped = (
+            sa.update(runs)
+            .where(runs.c.id == run_id, runs.c.owner.is_(None), runs.c.status == "queued")
+            .where(runs.c.attempts == attempt - 1)
+            .values(attempts=attempt, updated_at=self._now)
+        )
+        with self.writing(f"run {run_id!r}") as connection:
+            if connection.execute(skipped).rowcount != 1:
                 return None
             return self._run(connection, run_id)
 
@@ -437,7 +465,8 @@ class SqlStore:
         """Delete runs that ended so long ago, with their events and questions.
 
         A run that another one was forked from stays as long as that one. Signs of life that are
-        as old go too, where their process left no run behind.
+        as old go too, where their process left no run behind, and what dead processes had set
+        aside in budgets, which counts as spent.
         """
         parent = runs.alias()
         forked = sa.exists().where(parent.c.forked_from == runs.c.id)
@@ -458,6 +487,11 @@ class SqlStore:
             left_behind = sa.exists().where(runs.c.worker_id == beats.c.worker_id)
             connection.execute(
                 sa.delete(beats).where(beats.c.beat_at < self._now - older_than_s, ~left_behind)
+            )
+            connection.execute(
+                sa.delete(reservations).where(
+                    reservations.c.is_booked, reservations.c.made_at < self._now - older_than_s
+                )
             )
         return old
 
