@@ -45,6 +45,17 @@ ROWS = [
     Row(
         "20 tools of 50 ms in one message", "parallel_tools", 20, "run", 1e3, "ms", "wall", "<= 100"
     ),
+    Row("durable chat on SQLite, 200 turns", "durable", 199, "turn", 1e3, "ms CPU", goal="<= 2.5"),
+    Row(
+        "the same on Postgres (AUTOGEN_BENCH_POSTGRES)",
+        "durable_postgres",
+        199,
+        "turn",
+        1e3,
+        "ms CPU",
+        goal="<= 3.5",
+    ),
+    Row("a durable run of 300 steps, told again", "retold", 299, "run", 1, "s", "wall", "< 1"),
     Row("make an agent", "construct", 1000, "agent", 1e6, "us CPU", goal="<= 60"),
     Row("warm code block, walled", "code", 30, "block", 1e3, "ms", "wall", "<= 0.2x"),
     Row(

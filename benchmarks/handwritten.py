@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -78,6 +79,48 @@ def inproc(url: str, turns: int) -> Go:
             me.append({"role": "assistant", "content": text})
             other.append({"role": "user", "content": text})
             me, other = other, me
+
+    return go
+
+
+def durable(url: str, turns: int) -> Go:
+    """Each answer is committed to SQLite before it is used."""
+
+    def go() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            database = sqlite3.connect(f"{folder}/runs.db", isolation_level=None)
+            database.execute("pragma journal_mode=wal")
+            database.execute("pragma synchronous=normal")
+            database.execute("create table steps (n integer primary key, answer text)")
+
+            async def complete(messages: list[Any]) -> dict[str, Any]:
+                answer = {"role": "assistant", "content": next_text()}
+                database.execute("insert into steps (answer) values (?)", (json.dumps(answer),))
+                return answer
+
+            asyncio.run(_talk(complete, turns))
+            database.close()
+
+    return go
+
+
+def retold(url: str, turns: int) -> Go:
+    """The answers are read back, and both histories are made of them."""
+    folder = tempfile.mkdtemp(prefix="autogen-bench-")
+    path = f"{folder}/runs.db"
+    with sqlite3.connect(path) as database:
+        database.execute("create table steps (n integer primary key, answer text)")
+        rows = [(json.dumps({"content": next_text()}),) for _ in range(turns)]
+        database.executemany("insert into steps (answer) values (?)", rows)
+
+    def go() -> None:
+        found = sqlite3.connect(path).execute("select answer from steps order by n").fetchall()
+        answers = iter(found)
+
+        async def complete(messages: list[Any]) -> Any:
+            return json.loads(next(answers)[0])
+
+        asyncio.run(_talk(complete, turns))
 
     return go
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import tempfile
 import time
@@ -86,6 +87,42 @@ def inproc(url: str, turns: int) -> Go:
     """A two-agent chat with the model in the process."""
     a, b = _agent("a", None), _agent("b", None)
     return lambda: a.initiate_chat(**_talk(a, b, turns))
+
+
+def _durable(database: str, turns: int, *, first: bool = True) -> Go:
+    from autogen import RunOptions
+
+    name = f"run-{time.time_ns()}"
+
+    def go() -> Any:
+        a, b = _agent("a", None), _agent("b", None)
+        options = RunOptions(id=name, durable=True, database=database)
+        return a.initiate_chat(**_talk(a, b, turns), run=options)
+
+    if not first:
+        go()
+    return go
+
+
+def durable(url: str, turns: int) -> Go:
+    """A two-agent chat whose every step is kept in SQLite."""
+    return _durable(f"sqlite:///{_folder()}/runs.db", turns)
+
+
+def durable_postgres(url: str, turns: int) -> Go:
+    """The same in Postgres."""
+    return _durable(os.environ["AUTOGEN_BENCH_POSTGRES"], turns)
+
+
+def retold(url: str, turns: int) -> Go:
+    """A durable run that is over, run again."""
+    return _durable(f"sqlite:///{_folder()}/runs.db", turns, first=False)
+
+
+@functools.cache
+def _folder() -> str:
+    # One database in a process; the operating system clears the folder of temporary files.
+    return tempfile.mkdtemp(prefix="autogen-bench-")
 
 
 def group(url: str, agents: int, messages: int = 200) -> Go:
