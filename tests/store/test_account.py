@@ -20,7 +20,7 @@ from autogen.limits.budget import Budget
 from autogen.limits.memory import MemoryAccount
 from autogen.store.account import SqlAccount, budget_records
 from autogen.store.sql import SqlStore
-from autogen.store.tables import beats
+from autogen.store.tables import beats, reservations
 from autogen.testing import ScriptedModel
 
 CEILING = Ceiling(nano_usd=1000, tokens=500, steps=20)
@@ -143,6 +143,25 @@ def test_who_was_only_asleep_gives_back_what_it_did_not_need(store: SqlStore) ->
     assert (mine.spent.tokens, mine.left.tokens) == (10, 90)
     with pytest.raises(UsageError, match="exactly once"):
         asleep.settle(made, NOTHING)
+
+
+def test_what_the_dead_had_set_aside_is_forgotten_in_time_and_stays_spent(store: SqlStore) -> None:
+    dead = account(store, worker="w:2:dead", ceiling=Ceiling(tokens=100))
+    mine = account(store)
+    for _ in range(2):
+        reserved(dead.reserve(Amounts(tokens=40)))
+    silent(store, "w:2:dead")
+    assert isinstance(mine.reserve(Amounts(tokens=30)), Shortage)
+    live = reserved(mine.reserve(Amounts(tokens=5)))
+    with store.writing("the age of reservations") as connection:
+        older = sa.update(reservations).values(made_at=reservations.c.made_at - 5000)
+        connection.execute(older)
+    store.prune(3600)
+    with store.reading("what is left") as connection:
+        left = connection.execute(sa.select(reservations.c.id)).scalars()
+        assert list(left) == [live.id]
+    mine.settle(live, NOTHING)
+    assert mine.spent.tokens == 80
 
 
 DIES = """

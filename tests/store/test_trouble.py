@@ -63,6 +63,32 @@ def test_no_password_is_shown(url: str, expected: str) -> None:
     assert masked(url) == expected
 
 
+# -- without the extra -----------------------------------------------------------------------------
+
+WITHOUT = """
+import sys
+import autogen
+from autogen import ConversableAgent, RunOptions
+
+assert not {"alembic", "dbos", "psycopg", "sqlalchemy"} & set(sys.modules)
+sys.modules["sqlalchemy"] = None
+agents = [ConversableAgent(n, llm_config=False, human_input_mode="NEVER") for n in "ab"]
+try:
+    agents[0].initiate_chat(
+        agents[1], message="x", run=RunOptions(durable=True, id="x", database="sqlite:///x.db")
+    )
+except autogen.errors.UsageError as error:
+    print(error)
+"""
+
+
+def test_without_its_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT], cwd=tmp_path, capture_output=True, text=True, timeout=50
+    )
+    assert 'need the extra "durable"' in done.stdout, done.stderr
+
+
 # -- SQLite ----------------------------------------------------------------------------------------
 
 
