@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .._kernel.cancel import CancelToken
 from .._kernel.recorder import Entry
 from ..errors import JournalError, UsageError
+from ..limits.budget import Budget
 from ..store.base import RunRecord
 
 if TYPE_CHECKING:
@@ -183,6 +184,22 @@ class Database:
         from ..store.asking import Questions
 
         return Questions(self.store)
+
+    def budget(self, name: str, limits: Mapping[str, Any] | None = None) -> Budget:
+        """The budget with this name, which every process that names it shares.
+
+        Args:
+            name: Which budget.
+            limits: As `Budget` takes them; they hold from now on. None for those it has.
+        """
+        from ..store.account import SqlAccount
+
+        self.live()
+        ceiling = None if limits is None else Budget(**limits).account.ceiling
+        account = SqlAccount(
+            self.store, name, worker_id=self.worker_id, ceiling=ceiling, lease_s=LEASE_S
+        )
+        return Budget(account=account)
 
     def close(self) -> None:
         """Let go of the database. Runs under way here go on when they are run again."""

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from .._kernel.cancel import CancelToken
-from ..errors import ReplayMismatch, RunBusy, RunCancelled, RunLost
+from ..errors import JournalError, ReplayMismatch, RunBusy, RunCancelled, RunLost
 from ..events import Event
 from ..human.base import HumanChannel
 from ..human.mailbox import PARKED
@@ -124,6 +124,11 @@ class Execution:
         """Write down that the execution ended in an error; the next one tries that step again."""
         if self._owner is None or self._log is None:
             return
+        if self.record.team is not None and type(error) is JournalError:
+            # The database was away: workers go on with the run as if this one had died.
+            with suppress(JournalError):
+                self._leave(is_finished=False)
+            return
         try:
             self.recording.take_back(error)
             self.recording.flush()
@@ -189,6 +194,8 @@ def reopened(database: Database, record: RunRecord) -> Execution:
             f"run {record.id!r} is under way already (process {record.owner.rpartition('/')[0]}). "
             "Wait for it to end, cancel it, or use another id."
         )
+    if record.attempts:
+        database.engine.check_version(record.id)
     claimed = database.store.claim(record.id, owner, expected=record.owner)
     if claimed is None:
         raise RunBusy(

@@ -73,7 +73,7 @@ class Runtime:
         message: Any = None,
         *,
         id: str | None = None,
-        budget: Mapping[str, Any] | None = None,
+        budget: Mapping[str, Any] | str | None = None,
         timeout_s: float | None = None,
         priority: int = 0,
         **chat: Any,
@@ -85,7 +85,8 @@ class Runtime:
             message: What is said first; None for the message of the team.
             id: Names the run; None for a random one. Submitted again with the same id, it is the
                 same run.
-            budget: Limits by name, as `Budget` takes them: `{"usd": 1.0}`.
+            budget: Limits by name, as `Budget` takes them: `{"usd": 1.0}`; or the name of a budget
+                that runs share (see `budget`).
             timeout_s: Wall-clock seconds for one execution.
             priority: 1 is taken up before 2; 0 before all.
             chat: More keywords of `initiate_chat`, such as `max_turns`.
@@ -97,11 +98,12 @@ class Runtime:
         request: dict[str, Any] = {**chat}
         if message is not None:
             request["message"] = message
-        options = {"budget": dict(budget) if budget else None, "timeout_s": timeout_s}
-        options = {key: value for key, value in options.items() if value is not None}
-        if budget:
+        if budget is not None and not isinstance(budget, str):
             # Refused here rather than by a worker.
             Budget(**budget)
+            budget = dict(budget)
+        options = {"budget": budget, "timeout_s": timeout_s}
+        options = {key: value for key, value in options.items() if value is not None}
         if options:
             request["options"] = options
         for key, value in request.items():
@@ -301,7 +303,17 @@ class Runtime:
             self._enqueue(record)
         return answered
 
-    # -- workers and retention
+    # -- workers, budgets, retention
+
+    def budget(self, name: str, **limits: Any) -> Budget:
+        """The budget with this name, which all processes share: `runtime.budget("june", usd=50)`.
+
+        Args:
+            name: Which budget; made where there is none.
+            limits: As `Budget` takes them; they hold from now on, for everybody. None for those it
+                has.
+        """
+        return self._database.budget(name, limits or None)
 
     def worker(self, teams_in: str | Path | None = None) -> Worker:
         """A worker in this process, for the teams it knows and those of a folder.

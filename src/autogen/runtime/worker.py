@@ -14,7 +14,6 @@ from .._durable.execution import Execution
 from ..errors import JournalError, RunLost
 from ..human.mailbox import Mailbox
 from ..journal.base import Job, Log
-from ..limits.budget import Budget
 from ..store.base import RunRecord
 from .teams import Team
 
@@ -98,9 +97,20 @@ class Worker:
         chat = self.teams[str(record.team)].chat()
         sender = chat.pop("sender")
         asked = dict(record.request)
-        options = _options(record.id, asked.pop("options", None) or {})
+        options = await asyncio.to_thread(
+            self._options, record.id, asked.pop("options", None) or {}
+        )
         with executing(execution):
             await sender.a_initiate_chat(**{**chat, **asked, "silent": True}, run=options)
+
+    def _options(self, run_id: str, given: Mapping[str, Any]) -> RunOptions:
+        wanted, budget = given.get("budget"), None
+        if isinstance(wanted, str):
+            budget = self.database.budget(wanted)
+        elif wanted:
+            # In the database, so that what a dead worker had set aside counts as spent.
+            budget = self.database.budget(f"run {run_id}", wanted)
+        return RunOptions(id=run_id, budget=budget, timeout_s=given.get("timeout_s"))
 
     # -- what others left
 
@@ -157,12 +167,3 @@ class Worker:
         self.database.store.give_up(record.id, expected=record.owner, text=text)
         logger.warning("Run %r is given up: %s.", record.id, text)
         return True
-
-
-def _options(run_id: str, given: Mapping[str, Any]) -> RunOptions:
-    limits = given.get("budget")
-    return RunOptions(
-        id=run_id,
-        budget=Budget(**limits) if limits else None,
-        timeout_s=given.get("timeout_s"),
-    )
