@@ -19,7 +19,7 @@ from ..store.base import QuestionRecord, RunRecord, Verdict
 from .folder import find_teams
 from .retelling import Difference, Replay, difference, forked, replayed, replaying
 from .teams import Team, teams
-from .worker import Worker
+from .worker import Worker, own_budget
 
 __all__ = ["Runtime"]
 
@@ -199,8 +199,12 @@ class Runtime:
         """Have a run stop for a while, wherever it is executed; `resume` lets it go on."""
         return self._database.store.wish(run_id, "pause")
 
-    def resume(self, run_id: str) -> RunRecord:
+    def resume(self, run_id: str, *, budget: Mapping[str, Any] | None = None) -> RunRecord:
         """Have workers go on with a run of a team that was stopped, or failed.
+
+        Args:
+            run_id: The run.
+            budget: New limits for a run that has a budget of its own; what it spent before counts.
 
         Raises:
             UsageError: It is over, under way, or belongs to a program: run that program again.
@@ -213,6 +217,13 @@ class Runtime:
             )
         if record.status not in _STILL or record.status == "finished":
             raise UsageError(f"run {run_id!r} is {record.status}; there is nothing to go on with.")
+        if budget is not None:
+            if not isinstance((record.request.get("options") or {}).get("budget"), dict):
+                raise UsageError(
+                    f"run {run_id!r} was submitted without a budget of its own; change the shared "
+                    "one with `budget`, or submit it with limits."
+                )
+            self._database.budget(own_budget(run_id), budget)
         queued = self._database.store.requeue(run_id, expected=None, status=record.status)
         if queued is None:
             raise UsageError(f"run {run_id!r} was taken up just now.")

@@ -17,7 +17,7 @@ from ..journal.base import Job, Log
 from ..store.base import RunRecord
 from .teams import Team
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "own_budget"]
 
 logger = logging.getLogger("autogen")
 
@@ -26,6 +26,11 @@ MOST_DEATHS = 10
 
 #: How long a queued run may lie before somebody makes sure that it is announced.
 UNANNOUNCED_S = 5.0
+
+
+def own_budget(run_id: str) -> str:
+    """The name of the budget that only this run has."""
+    return f"run {run_id}"
 
 
 class Worker:
@@ -97,20 +102,20 @@ class Worker:
         chat = self.teams[str(record.team)].chat()
         sender = chat.pop("sender")
         asked = dict(record.request)
-        options = await asyncio.to_thread(
-            self._options, record.id, asked.pop("options", None) or {}
-        )
+        options = await asyncio.to_thread(self._options, record, asked.pop("options", None) or {})
         with executing(execution):
             await sender.a_initiate_chat(**{**chat, **asked, "silent": True}, run=options)
 
-    def _options(self, run_id: str, given: Mapping[str, Any]) -> RunOptions:
+    def _options(self, record: RunRecord, given: Mapping[str, Any]) -> RunOptions:
         wanted, budget = given.get("budget"), None
         if isinstance(wanted, str):
             budget = self.database.budget(wanted)
         elif wanted:
-            # In the database, so that what a dead worker had set aside counts as spent.
-            budget = self.database.budget(f"run {run_id}", wanted)
-        return RunOptions(id=run_id, budget=budget, timeout_s=given.get("timeout_s"))
+            # In the database, so that what a dead worker had set aside counts as spent; and its
+            # limits may have been changed since.
+            limits = wanted if record.attempts == 1 else None
+            budget = self.database.budget(own_budget(record.id), limits)
+        return RunOptions(id=record.id, budget=budget, timeout_s=given.get("timeout_s"))
 
     # -- what others left
 

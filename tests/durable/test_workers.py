@@ -1,0 +1,256 @@
+"""Teams and workers: chats that belong to no process. One worker runs in the test's own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.chat.cast import plain, texts
+from tests.postgres import postgres_server, postgres_url  # noqa: F401 fixtures
+
+from autogen import ConversableAgent, Runtime, UserProxyAgent
+from autogen.errors import AlreadyAnswered, ReplayMismatch, UsageError
+from autogen.human import mailbox
+from autogen.runtime import teams
+from autogen.runtime.worker import Worker
+from autogen.testing import ScriptedModel
+
+Until = Callable[[Callable[[], Any]], Any]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, database: str) -> str:
+    chosen: str = database if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return chosen
+
+
+@pytest.fixture
+def until(wait_s: float) -> Until:
+    """Waits until something is true, or fails."""
+
+    def wait(condition: Callable[[], Any]) -> Any:
+        deadline_s = time.monotonic() + wait_s
+        while not (found := condition()):
+            assert time.monotonic() < deadline_s, "waited too long"
+            time.sleep(0.01)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`autogen.team`, for teams that are forgotten after the test."""
+    monkeypatch.setattr(teams, "_teams", {})
+    return teams.team
+
+
+@pytest.fixture
+def working(url: str, known: Any) -> Iterator[Callable[[], Runtime]]:
+    """Starts a worker for the teams that the test registered; gives the runtime to watch it by."""
+    started: list[tuple[Runtime, Worker]] = []
+
+    def start() -> Runtime:
+        runtime = Runtime(url)
+        worker = runtime.worker()
+        worker.start()
+        started.append((runtime, worker))
+        return runtime
+
+    yield start
+    for runtime, worker in started:
+        worker.stop()
+        runtime.close()
+
+
+def words(n: int = 3) -> Callable[[], Any]:
+    """A team whose model says "word K" for message K."""
+
+    def make() -> Any:
+        model = ScriptedModel(lambda request: f"word {len(request['messages'])}")
+        b = ConversableAgent("b", llm_config=model.config(), human_input_mode="NEVER")
+        return {"sender": plain("a", default_auto_reply="more"), "recipient": b, "max_turns": n}
+
+    return make
+
+
+def asking() -> Any:
+    """A team that asks people before each answer."""
+    model = ScriptedModel(lambda request: f"You said {request['messages'][-1]['content']}.")
+    return (
+        UserProxyAgent("user", code_execution_config=False),
+        ConversableAgent("b", llm_config=model.config(), human_input_mode="NEVER"),
+    )
+
+
+def said(runtime: Runtime, run_id: str) -> list[Any]:
+    events = runtime.events(run_id)
+    return texts([e.data["message"] for e in events if e.type == "message.sent"])
+
+
+def test_a_worker_runs_what_is_submitted(working: Any, known: Any, wait_s: float) -> None:
+    known("words")(words())
+    runtime = working()
+    run_id = runtime.submit("words", "hi", id="one")
+    run = runtime.wait(run_id, timeout_s=wait_s)
+    assert (run.status, run.stop_reason, run.attempts) == ("finished", "max_turns", 1)
+    assert said(runtime, run_id) == ["hi", "word 2", "more", "word 4", "more", "word 6"]
+    assert runtime.verify(run_id).is_whole
+    assert [event.type for event in runtime.follow(run_id)][-1] == "run.finished"
+
+
+def test_submitting_again_is_the_same_run(working: Any, known: Any, wait_s: float) -> None:
+    known("words")(words())
+    runtime = working()
+    assert runtime.submit("words", "hi", id="one") == runtime.submit("words", "hi", id="one")
+    with pytest.raises(ReplayMismatch, match="asked for something else before"):
+        runtime.submit("words", "ho", id="one")
+    assert runtime.wait("one", timeout_s=wait_s).attempts == 1
+
+
+def test_questions_are_answered_once_from_anywhere(
+    working: Any, known: Any, until: Until, wait_s: float
+) -> None:
+    known("asking")(asking)
+    runtime = working()
+    run_id = runtime.submit("asking", "hi")
+    (question,) = until(runtime.questions)
+    assert (question.run_id, question.agent, question.kind) == (run_id, "user", "text")
+    assert runtime.run(run_id).status == "waiting"
+    runtime.answer(question.id, "hello", by="anna")
+    with pytest.raises(AlreadyAnswered, match="by anna before"):
+        runtime.answer(question.id, "bye")
+    (question,) = until(runtime.questions)
+    runtime.answer(question.id, "exit")
+    run = runtime.wait(run_id, timeout_s=wait_s)
+    assert (run.stop_reason, run.result["human_input"]) == ("human_exit", ["hello", "exit"])
+    assert said(runtime, run_id) == ["hi", "You said hi.", "hello", "You said hello."]
+
+
+def test_a_parked_chat_goes_on_with_its_answer(
+    working: Any, known: Any, until: Until, wait_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(mailbox.Mailbox.__init__.__kwdefaults__, "park_s", 0.05)
+    known("asking")(asking)
+    runtime = working()
+    run_id = runtime.submit("asking", "hi")
+    (question,) = until(runtime.questions)
+    until(lambda: runtime.run(run_id).owner is None)
+    assert runtime.run(run_id).status == "waiting"
+    runtime.answer(question.id, "exit")
+    run = runtime.wait(run_id, timeout_s=wait_s)
+    assert (run.stop_reason, run.attempts) == ("human_exit", 2)
+    keys = [event.key for event in runtime.events(run_id)]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_run_is_cancelled_from_elsewhere_and_goes_on(
+    working: Any, known: Any, until: Until, wait_s: float
+) -> None:
+    known("asking")(asking)
+    runtime = working()
+    run_id = runtime.submit("asking", "hi")
+    (first,) = until(runtime.questions)
+    runtime.cancel(run_id)
+    run = runtime.wait(run_id, timeout_s=wait_s)
+    assert (run.status, run.stop_reason) == ("cancelled", "cancelled")
+    until(lambda: runtime.questions(status=None)[0].status == "withdrawn")
+    runtime.resume(run_id)
+    (again,) = until(runtime.questions)
+    assert again.id == first.id
+    runtime.answer(again.id, "exit")
+    assert runtime.wait(run_id, timeout_s=wait_s).stop_reason == "human_exit"
+    with pytest.raises(UsageError, match="is finished; there is nothing to go on with"):
+        runtime.resume(run_id)
+
+
+def test_a_team_that_cannot_be_made_fails_its_run(
+    working: Any, known: Any, wait_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Any:
+        raise OSError("no such thing")
+
+    known("broken")(broken)
+    runtime = working()
+    run = runtime.wait(runtime.submit("broken", "hi"), timeout_s=wait_s)
+    assert run.status == "failed"
+    assert run.error == {"type": "OSError", "text": "no such thing"}
+    assert "failed: OSError: no such thing" in caplog.text
+
+
+def test_runs_share_a_budget_by_name(working: Any, known: Any, wait_s: float) -> None:
+    known("words")(words())
+    runtime = working()
+    runtime.budget("june", steps=4)
+    reasons = []
+    for _ in range(2):
+        run_id = runtime.submit("words", "hi", budget="june")
+        reasons.append(runtime.wait(run_id, timeout_s=wait_s).stop_reason)
+    assert reasons == ["max_turns", "budget"]
+    assert runtime.budget("june").spent.steps == 4
+
+
+def test_the_budget_of_a_run_holds_for_all_its_executions(
+    working: Any, known: Any, wait_s: float
+) -> None:
+    known("words")(words(5))
+    runtime = working()
+    run_id = runtime.submit("words", "hi", budget={"steps": 2})
+    run = runtime.wait(run_id, timeout_s=wait_s)
+    assert (run.status, run.stop_reason) == ("paused", "budget")
+    runtime.resume(run_id)
+    assert runtime.wait(run_id, timeout_s=wait_s).stop_reason == "budget"
+    runtime.resume(run_id, budget={"steps": 5})
+    run = runtime.wait(run_id, timeout_s=wait_s)
+    assert (run.stop_reason, run.attempts) == ("max_turns", 3)
+    assert said(runtime, run_id)[-1] == "word 10"
+
+
+def test_a_replay_of_a_team_calls_nothing(working: Any, known: Any, wait_s: float) -> None:
+    known("words")(words())
+    runtime = working()
+    run_id = runtime.submit("words", "hi")
+    runtime.wait(run_id, timeout_s=wait_s)
+    assert runtime.replay(run_id) == (True, 3, "all 3 recorded steps are the same")
+    known("words")  # another function of the same name is another team
+    monkey = teams.Team(name="words", make=_other)
+    teams._teams["words"] = monkey
+    replay = runtime.replay(run_id)
+    assert not replay.is_same
+    assert "asked for something else" in replay.text
+
+
+def _other() -> Any:
+    chat = words()()
+    chat["recipient"].update_system_message("You are somebody else.")
+    return chat
+
+
+def test_a_fork_of_a_team_runs_by_itself(working: Any, known: Any, wait_s: float) -> None:
+    known("words")(words())
+    runtime = working()
+    run_id = runtime.submit("words", "hi")
+    runtime.wait(run_id, timeout_s=wait_s)
+    at = next(
+        event.pos
+        for event in runtime.events(run_id)
+        if event.type == "message.sent" and event.data["message"]["content"] == "word 2"
+    )
+    fork = runtime.fork(run_id, at=at, edit="WORD")
+    runtime.wait(fork.id, timeout_s=wait_s)
+    assert said(runtime, fork.id)[:4] == ["hi", "WORD", "more", "word 4"]
+    assert runtime.diff(run_id, fork.id).n_same == 1
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-x", "x" * 65, None])
+def test_a_team_needs_a_name_that_can_be_used(known: Any, name: Any) -> None:
+    with pytest.raises(UsageError, match="can't be used"):
+        known(name)
+
+
+def test_two_teams_of_one_name_are_refused(known: Any) -> None:
+    known("words")(words())
+    with pytest.raises(UsageError, match="two teams have the name 'words'"):
+        known("words")(asking)
