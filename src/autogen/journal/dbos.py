@@ -45,6 +45,9 @@ T = TypeVar("T")
 
 Work = Callable[[Job, "DbosLog"], Awaitable[None]]
 
+#: A process that stands still inside a transaction loses it, and its locks, after so long.
+IDLE_S = 10.0
+
 _POLLING_S = 0.1
 _START_S = 30.0
 _HOSTED = "autogen.hosted"
@@ -213,10 +216,36 @@ class DbosEngine:
             "workflow_id": _workflow_id(run_id, attempt),
             "app_version": JOURNAL_VERSION,
         }
+        if attempt > 1:
+            # Only workers of the version that began a run can read its record.
+            options["app_version"] = self._version_of(run_id, attempt) or JOURNAL_VERSION
         if priority:
             options["priority"] = priority
         with _translated(f"run {run_id!r}"):
             self.call(self.client.enqueue, options, run_id, attempt)
+
+    def check_version(self, run_id: str) -> None:
+        """See to it that a run that goes on was begun by this version of the journal.
+
+        Raises:
+            JournalError: It was begun by another one.
+        """
+        version = self._version_of(run_id, 2)
+        if version not in (None, JOURNAL_VERSION):
+            raise JournalError(
+                f"run {run_id!r} was begun by a version of this package that writes "
+                f"{version!r}, and this one writes {JOURNAL_VERSION!r}. Finish it with that "
+                "version, or begin it anew under another id."
+            )
+
+    def _version_of(self, run_id: str, attempt: int) -> str | None:
+        """The version of the first execution before `attempt` that got as far as having one."""
+        names = [_workflow_id(run_id, n) for n in range(1, attempt)]
+        with _translated(f"run {run_id!r}"):
+            found = self.call(
+                partial(self.client.list_workflows, workflow_ids=names, load_input=False, limit=1)
+            )
+            return str(found[0].app_version) if found else None
 
     def taker(self, run_id: str, attempt: int) -> str | None:
         """Who took an execution from the queue; None while it lies there.
@@ -273,6 +302,7 @@ class DbosEngine:
                 "serializer": DBOSPortableJSONSerializer(),
                 "log_level": "CRITICAL",
                 "notification_listener_polling_interval_sec": 1.0,
+                "sys_db_idle_transaction_timeout_sec": IDLE_S,
             }
         )
         DBOS.listen_queues([queue_of(name) for name in self._queues])
