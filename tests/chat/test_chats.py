@@ -105,6 +105,21 @@ def test_a_dict_as_message_is_not_changed(face: Face) -> None:
     assert given == {"content": "hi", "extra": 1}
 
 
+@requirement("chat:context")
+@pytest.mark.parametrize("own", [False, True])
+def test_further_keywords_of_any_name_are_context(face: Face, own: bool) -> None:
+    class Own(ConversableAgent):
+        def generate_init_message(self, message: Any, **kwargs: Any) -> Any:
+            return f"{message} {sorted(kwargs)}"
+
+    names = ["agent", "chat", "codec", "context", "initiator", "kind", "name", "problem", "target"]
+    a = (Own if own else ConversableAgent)("a", human_input_mode="NEVER")
+    result = face.initiate_chat(
+        a, mute("b"), message="hi", silent=True, **dict.fromkeys(names, "value")
+    )
+    assert texts(result.chat_history) == [f"hi {names}" if own else "hi"]
+
+
 @requirement("chat:init-message:override")
 @pytest.mark.parametrize("flavour", ["sync", "async"])
 def test_generate_init_message_overridden(face: Face, flavour: str) -> None:

@@ -17,7 +17,7 @@ from ..limits.base import Amounts
 from ..limits.running import CodeCharge
 from ..limits.spending import book_again, budgets_here
 from .state import current_chat
-from .steps import CODE, TUPLE, outcome
+from .steps import CODE, TUPLE, asked
 from .wiring import event, is_watched
 
 if TYPE_CHECKING:
@@ -79,9 +79,8 @@ async def generate_code_execution_reply(
         if agent._code_executor is None:
             # Configured the older way: through the overridable hook, whose blocks are pairs.
             pairs = [(block.language, block.code) for block in blocks]
-            exit_code, output = await outcome(
-                "code", agent, "execute_code_blocks", pairs, codec=TUPLE
-            )
+            run = asked("code", agent, "execute_code_blocks", codec=TUPLE)
+            exit_code, output = await run(pairs)
         else:
             result = await run_blocks(agent, executor, blocks)
             exit_code, output = result.exit_code, result.output
@@ -115,9 +114,8 @@ async def execute_code_blocks(agent: Any, pairs: Sequence[tuple[str, str]]) -> t
             language = coding.infer_lang(code)
         if canonical_language(language) not in _LANGUAGES:
             return 1, f"{output}\nunknown language {language}"
-        exit_code, printed, _ = await outcome(
-            "code", agent, "run_code", code, lang=language, codec=TUPLE
-        )
+        run = asked("code", agent, "run_code", codec=TUPLE)
+        exit_code, printed, _ = await run(code, lang=language)
         output += f"\n{printed}"
         if exit_code != 0:
             break

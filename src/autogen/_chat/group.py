@@ -18,7 +18,7 @@ from .ends import goes_round
 from .select import by_name
 from .send import deliver
 from .state import Chat, Histories, current_chat, record
-from .steps import outcome
+from .steps import asked
 from .termination import DefaultTermination, is_termination
 from .wiring import chat_opened, event, is_watched
 
@@ -72,9 +72,8 @@ async def _rounds(
             chat.note = "loop"
             return
         try:
-            speaker = await outcome(
-                "selection", group, "select_speaker", speaker, manager, codec=speakers
-            )
+            choose = asked("selection", group, "select_speaker", codec=speakers)
+            speaker = await choose(speaker, manager)
             if is_watched():
                 await event(
                     "speaker.selected", {"name": speaker.name}, agent=manager.name, silent=silent
@@ -107,12 +106,11 @@ def _newest(histories: dict[Any, list[dict[str, Any]]], partner: Any) -> dict[st
 
 
 async def _reply_of(manager: Any, speaker: Any) -> Any:
+    ask = asked("reply", speaker, "generate_reply")
     histories = getattr(speaker, "chat_messages", None)
     if histories is None:
-        return await outcome("reply", speaker, "generate_reply", sender=manager)
-    return await outcome(
-        "reply", speaker, "generate_reply", messages=histories[manager], sender=manager
-    )
+        return await ask(sender=manager)
+    return await ask(messages=histories[manager], sender=manager)
 
 
 async def _broadcast(

@@ -11,7 +11,7 @@ from ..human.base import HumanChannel, Question, QuestionKind
 from ..human.stream import IOStream
 from ..limits.spending import waiting_for_people
 from .state import current_chat
-from .steps import outcome
+from .steps import asked
 from .termination import is_termination, is_work
 from .wiring import event, is_watched
 
@@ -89,7 +89,7 @@ async def _ask(agent: Any, prompt: str, kind: QuestionKind) -> str:
     if chat is not None:
         chat.asks_to = kind
     with waiting_for_people():
-        answer: str = await outcome("human", agent, "get_human_input", prompt)
+        answer: str = await asked("human", agent, "get_human_input")(prompt)
     if chat is not None:
         chat.asks_to = "text"
         chat.heard(answer)

@@ -63,11 +63,13 @@ async def completed_text(
         for brakes in chat.brakes.counting:
             brakes.count_call()
     request = {"messages": messages, "context": context, "cache": cache, "agent": agent}
-    if choices is not None and is_face(client.create):
+    # A client of somebody's own making, put in place of ours, need not know our keywords.
+    is_ours = is_face(client.create)
+    if choices is not None and is_ours:
         request["choices"] = choices
     answer = await step(
         "model",
-        lambda: _answered(client, request),
+        lambda: _answered(client, request, is_ours),
         codec=ANSWER,
         request=lambda: request_parts(messages, choices),
     )
@@ -81,11 +83,10 @@ async def completed_text(
     return answer.reply
 
 
-async def _answered(client: Any, request: dict[str, Any]) -> Answer:
+async def _answered(client: Any, request: dict[str, Any], is_ours: bool) -> Answer:
     """The first answer of the response, and what each call on the way to it used."""
     usages: list[Usage] = []
-    # A client of somebody's own making, put in place of ours, need not know the keyword.
-    if is_face(client.create):
+    if is_ours:
         request["on_usage"] = usages.append
     response = await point(client, "create")(**request)
     answers = client.extract_text_or_completion_object(response)

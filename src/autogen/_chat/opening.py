@@ -10,7 +10,7 @@ from .._kernel.record import recorded
 from ..errors import InvalidCarryOverType, UsageError
 from ..limits.spending import waiting_for_people
 from .state import current_chat
-from .steps import outcome
+from .steps import asked
 
 __all__ = ["generate_init_message", "opening_message", "with_carryover"]
 
@@ -30,14 +30,14 @@ async def opening_message(
                 f"the message function gave {type(made).__name__}; it must return a str or a dict."
             )
         return made
-    return await outcome("message", initiator, "generate_init_message", message, **context)
+    return await asked("message", initiator, "generate_init_message")(message, **context)
 
 
 async def generate_init_message(agent: Any, message: Any, context: Mapping[str, Any]) -> Any:
     """`message` with the carryover; None asks a person."""
     if message is None:
         with waiting_for_people():
-            message = await outcome("human", agent, "get_human_input", ">")
+            message = await asked("human", agent, "get_human_input")(">")
         chat = current_chat()
         if chat is not None:
             chat.heard(message)

@@ -11,9 +11,10 @@ from .._kernel.faces import is_face
 from .._kernel.ops import Call, Flavour
 from .._kernel.record import recorded
 from ..errors import SenderRequired, UsageError, UsageTypeError
+from ..messages import History
 from .hooks import before_reply, reshapes
 from .state import current_chat
-from .steps import TUPLE, outcome
+from .steps import TUPLE, asked
 from .wiring import chat_opened
 
 __all__ = [
@@ -187,7 +188,7 @@ async def generate_reply(
         if sender is None:
             raise AssertionError("Either messages=... or sender=... must be provided.")
         messages = agent.chat_messages[sender]
-    elif isinstance(messages, str | Mapping):
+    elif type(messages) is not History and isinstance(messages, str | Mapping):
         raise UsageTypeError(
             f"messages is {messages!r}; give a list of messages such as "
             "[{'role': 'user', 'content': '...'}]."
@@ -209,9 +210,8 @@ async def _walk(
         with_code = agent._code_execution_config is not False
         for name in BUILT_IN:
             if with_code or name != "generate_code_execution_reply":
-                final, reply = await outcome(
-                    "reply", agent, name, messages=messages, sender=sender, config=None, codec=TUPLE
-                )
+                ask = asked("reply", agent, name, codec=TUPLE)
+                final, reply = await ask(messages=messages, sender=sender, config=None)
                 if final:
                     return reply
     else:
@@ -251,9 +251,8 @@ async def _asked(
         if row["ignore_async_in_sync_chat"] and name not in _POINTS and await Flavour() == "sync":
             return False, None
         if getattr(type(agent), name, None) is not None:
-            final, reply = await outcome(
-                "reply", agent, name, messages=messages, sender=sender, config=config, codec=TUPLE
-            )
+            ask = asked("reply", agent, name, codec=TUPLE)
+            final, reply = await ask(messages=messages, sender=sender, config=config)
         else:
             final, reply = await core(agent, messages=messages, sender=sender, config=config)
         return final, reply
@@ -261,14 +260,14 @@ async def _asked(
     if _is_async(function):
         if row["ignore_async_in_sync_chat"] and await Flavour() == "sync":
             return False, None
-        asked = Call(None, function, (agent,), kwargs)
+        call = Call(None, function, (agent,), kwargs)
     else:
-        asked = Call(function, None, (agent,), kwargs)
-    return await recorded("reply", lambda: _pair(function, asked), codec=TUPLE)
+        call = Call(function, None, (agent,), kwargs)
+    return await recorded("reply", lambda: _pair(function, call), codec=TUPLE)
 
 
-async def _pair(function: Any, asked: Call[Any]) -> tuple[bool, Any]:
-    answer = await asked
+async def _pair(function: Any, call: Call[Any]) -> tuple[bool, Any]:
+    answer = await call
     try:
         final, reply = answer
     except (TypeError, ValueError):

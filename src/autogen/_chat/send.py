@@ -12,7 +12,7 @@ from ..messages import filled, message_dict
 from .ends import goes_round
 from .hooks import before_send
 from .state import Chat, current_chat
-from .steps import outcome
+from .steps import asked
 from .wiring import chat_opened, event, is_watched
 
 __all__ = ["NESTED_MAX_MESSAGES", "converse", "deliver", "receive", "reply_of", "send"]
@@ -175,7 +175,7 @@ async def reply_of(chat: Chat, agent: Any, other: Any) -> Any:
     if chat.brakes.watch is not None and messages and await goes_round(chat, messages[-1]):
         chat.stop_reason = "loop"
         return None
-    reply = await outcome("reply", agent, "generate_reply", messages=messages, sender=other)
+    reply = await asked("reply", agent, "generate_reply")(messages=messages, sender=other)
     if reply is None:
         note: str | None = chat.note
         chat.stop_reason = "no_reply" if note is None else note

@@ -7,8 +7,8 @@ and must never be able to run code.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import coding
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     # pydantic stands behind it; it is not loaded before there is code to run.
     from ..coding.base import CodeResult
 
-__all__ = ["ANSWER", "CODE", "TOOL", "TUPLE", "Answer", "ToolAnswer", "outcome", "request_parts"]
+__all__ = ["ANSWER", "CODE", "TOOL", "TUPLE", "Answer", "ToolAnswer", "asked", "request_parts"]
 
 #: How many of the newest messages are compared. Those before them were the newest once, and were
 #: compared in an earlier step.
@@ -139,16 +139,16 @@ CODE = Codec(_code_record, _code_again)
 TUPLE: Codec[tuple[Any, ...]] = Codec(list, tuple)
 
 
-def outcome(
-    kind: str, target: Any, name: str, *args: Any, codec: Codec[Any] | None = None, **kwargs: Any
-) -> Awaitable[Any]:
-    """What the point `name` of `target` gives; where the user overrode it, it is recorded.
+def asked(
+    kind: str, target: Any, name: str, *, codec: Codec[Any] | None = None
+) -> Callable[..., Awaitable[Any]]:
+    """What to call for the point `name` of `target`; where the user overrode it, it is recorded.
 
     What is built in takes steps where something happens that must not happen twice; what an
     override does nobody knows.
     """
-    asked = point(target, name)
+    ask = point(target, name)
     run = current_run()
-    if run is None or run.recorder is None or type(asked) is partial:
-        return asked(*args, **kwargs)
-    return recorded(kind, lambda: asked(*args, **kwargs), codec=codec)
+    if run is None or run.recorder is None or type(ask) is MethodType:
+        return ask
+    return lambda *args, **kwargs: recorded(kind, lambda: ask(*args, **kwargs), codec=codec)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from types import MethodType
 from typing import Any, ParamSpec, TypeVar
 
 from . import late
@@ -60,6 +61,10 @@ def is_face(function: Any) -> bool:
     return hasattr(function, "__core__")
 
 
+#: Sync names of points, and the async ones.
+_TWINS: dict[str, str] = {}
+
+
 def point(target: Any, name: str, place: Place = "caller") -> Callable[..., Awaitable[Any]]:
     """What to call for the point `name` of `target`; the core awaits what the call gives.
 
@@ -68,12 +73,16 @@ def point(target: Any, name: str, place: Place = "caller") -> Callable[..., Awai
         name: The sync name of the point.
         place: Where a sync override may run; see `Call`.
     """
+    a_name = _TWINS.get(name)
+    if a_name is None:
+        a_name = _TWINS[name] = f"a_{name}"
     sync = getattr(target, name, None)
-    async_ = getattr(target, f"a_{name}", None)
+    async_ = getattr(target, a_name, None)
     sync_core = getattr(sync, "__core__", None)
     async_core = getattr(async_, "__core__", None)
     if sync_core is not None and (async_core is sync_core or async_ is None):
-        return functools.partial(sync_core, target)
+        # Made and called in half the time of a partial; every reply takes half a dozen.
+        return MethodType(sync_core, target)
     if sync_core is not None:
         # Overridden in the async flavour alone, unless the subclass made the pair anew in the sync
         # one.

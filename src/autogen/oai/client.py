@@ -159,10 +159,11 @@ class OpenAIWrapper:
         for entry in self._router.entries:
             if entry.is_unregistered:
                 raise self._unregistered()
+        answer = self._logged if runtime_logging.logging_enabled() else self._router.create
         if current_run() is None and self._streams(config):
             with entered(_printing()):
-                return await self._answer(config)
-        return await self._answer(config)
+                return await answer(config)
+        return await answer(config)
 
     def _streams(self, config: Mapping[str, Any]) -> bool:
         """Whether an answer may come in pieces."""
@@ -170,9 +171,7 @@ class OpenAIWrapper:
             return bool(config["stream"])
         return any(entry.options.get("stream") for entry in self._router.entries)
 
-    async def _answer(self, config: dict[str, Any]) -> Any:
-        if not runtime_logging.logging_enabled():
-            return await self._router.create(config)
+    async def _logged(self, config: dict[str, Any]) -> Any:
         with runtime_logging.completion(self, config, self._router.entries) as log:
             response = await self._router.create(config)
             log(response)

@@ -29,7 +29,7 @@ class Face:
         return self.name
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
-        def call(target: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(target: Any, /, *args: Any, **kwargs: Any) -> Any:
             if self.name == "sync":
                 return getattr(target, method)(*args, **kwargs)
             if self.name == "notebook":

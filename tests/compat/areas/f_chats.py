@@ -20,6 +20,7 @@ ROWS = [
     same("chat:message:none", "Without a message a person is asked for it, with the prompt >."),
     same("chat:message:callable", "A function as message gets sender, recipient and context."),
     same("chat:message:dict", "A dict as message is not changed."),
+    same("chat:context", "Further keywords of any name are context for the first message."),
     same("chat:init-message:override", "generate_init_message can be overridden."),
     same("chat:carryover", "Carryover stands behind the message, after the 0.2 heading."),
     same("chat:carryover:list", "A list of it is joined by newlines; messages give their content."),
