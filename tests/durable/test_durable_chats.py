@@ -28,10 +28,19 @@ from autogen.errors import (
     ProviderError,
     ReplayMismatch,
     RunBusy,
+    ServerFault,
     UnknownRun,
     UsageError,
 )
-from autogen.testing import FakeExecutor, ScriptedModel, call, calls, replay
+from autogen.testing import (
+    FakeExecutor,
+    LoopbackLLM,
+    Reply,
+    ScriptedModel,
+    call,
+    calls,
+    replay,
+)
 from autogen.testing.face import Face
 
 
@@ -340,6 +349,26 @@ def test_a_budget_error_is_no_outcome_of_a_step(database: str) -> None:
         agent.generate_reply([{"role": "user", "content": "hi"}])
         with pytest.raises(BudgetExceeded):
             agent.generate_reply([{"role": "user", "content": "hi"}])
+
+
+def test_a_call_that_is_made_again_has_the_same_idempotency_key(face: Face, database: str) -> None:
+    def chat(service: LoopbackLLM) -> Any:
+        config = service.config(max_retries=0)
+        b = ConversableAgent("b", llm_config=config, human_input_mode="NEVER")
+        a = plain("a", default_auto_reply="more")
+        return face.initiate_chat(a, b, message="hi", max_turns=2, silent=True, run=under(database))
+
+    def keys(service: LoopbackLLM) -> list[str]:
+        return [request.headers["idempotency-key"] for request in service.requests]
+
+    with LoopbackLLM(["one", Reply(status=500)]) as service:
+        with pytest.raises(ServerFault):
+            chat(service)
+        first, lost = keys(service)
+    with LoopbackLLM(["two"]) as service:
+        chat(service)
+        assert keys(service) == [lost]
+    assert first != lost
 
 
 # -- several chats, telling again
