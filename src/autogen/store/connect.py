@@ -22,6 +22,9 @@ BUSY_S = 30.0
 #: How long a server may take to answer at all.
 CONNECT_S = 10
 
+#: How long a process may stand still inside a transaction before the server ends it.
+IDLE_S = 10.0
+
 #: Execution option of a connection that only reads: it then takes no lock for writing.
 READS = "autogen_reads"
 
@@ -90,7 +93,7 @@ def _unknown(url: str) -> UsageError:
 
 def _postgres(url: sa.URL) -> sa.Engine:
     patience = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_S}
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_pre_ping=True,
         pool_size=8,
@@ -99,6 +102,14 @@ def _postgres(url: sa.URL) -> sa.Engine:
         # Texts of chats are no part of error messages.
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, record: Any) -> None:
+        # A process that stands still inside a transaction would keep its runs locked.
+        connection.execute(f"set idle_in_transaction_session_timeout = '{IDLE_S:.0f}s'")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
