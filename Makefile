@@ -5,10 +5,10 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench wheel lock api clean
+.PHONY: help demo test check lint crash crash-short bench wheel lock api clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: ## two agents write, run and repair a program; ends with a chart in ./autogen-demo/
 	@sh scripts/setup base
@@ -26,6 +26,14 @@ lint: ## format, lint and types alone
 	@$(bin)/ruff format --check .
 	@$(bin)/ruff check .
 	@$(bin)/mypy
+
+crash-short: ## kill workers and programs at every named point, and 20 times at random; part of test
+	@sh scripts/setup dev
+	@$(bin)/python -m pytest tests/crash $(ARGS)
+
+crash: ## the same until 100 deaths hit work, and every point on both databases
+	@sh scripts/setup dev
+	@AUTOGEN_TEST_CRASH=long $(bin)/python -m pytest tests/crash $(ARGS)
 
 bench: ## the measures, printed beside a hand-written loop or a bare python in the same run
 	@sh scripts/setup dev
