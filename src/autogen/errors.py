@@ -3,7 +3,8 @@
     AutogenError
       UsageError (ValueError)          fix your code or configuration
         UsageTypeError (TypeError)     a value of the wrong type
-        InvalidCarryOverType, SenderRequired, UndefinedNextAgent, AgentNameConflict
+        InvalidCarryOverType, SenderRequired, UndefinedNextAgent, AgentNameConflict,
+        ModelToolNotSupportedError
       NoEligibleSpeaker                nobody may speak next; ends a group chat quietly
       LimitError                       a limit you set was reached
         BudgetExceeded, RunCancelled, RunTimeout, BudgetTimeout (both of the first two)
@@ -39,6 +40,7 @@ __all__ = [
     "JournalError",
     "LimitError",
     "MalformedAnswer",
+    "ModelToolNotSupportedError",
     "NoEligibleSpeaker",
     "NoWallError",
     "NotFound",
@@ -306,6 +308,14 @@ class InvalidCarryOverType(UsageTypeError):
     ):
         self.message = message
         super().__init__(message)
+
+
+class ModelToolNotSupportedError(UsageError):
+    """A model was given tools and takes none; model clients of the user's raise it."""
+
+    def __init__(self, model: str):
+        self.message = f"The model {model!r} takes no tools; use another model, or leave them out."
+        super().__init__(self.message)
 
 
 class UndefinedNextAgent(UsageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .errors import (
     AgentNameConflict,
     InvalidCarryOverType,
+    ModelToolNotSupportedError,
     NoEligibleSpeaker,
     SenderRequired,
     UndefinedNextAgent,
@@ -15,6 +16,7 @@ __all__ = [
     "AgentNameConflictError",
     "InvalidCarryOverType",
     "InvalidCarryOverTypeError",
+    "ModelToolNotSupportedError",
     "NoEligibleSpeaker",
     "NoEligibleSpeakerError",
     "SenderRequired",

@@ -341,3 +341,19 @@ def test_why_a_chat_ended(face: Face, make: Any, reason: str, n: int) -> None:
     other = plain("b", default_auto_reply="b")
     result = face.initiate_chat(initiator, other, message="hi", silent=True, **options)
     assert (result.stop_reason, len(result.chat_history)) == (reason, n)
+
+
+@requirement("human:notices")
+def test_what_is_printed_where_a_person_says_nothing(
+    face: Face, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asker = ConversableAgent("asker", human_input_mode="ALWAYS", default_auto_reply="by itself")
+    other = speaker("other", ["hm", "TERMINATE"])
+    with ScriptedHuman(["", ""]) as human:
+        asker.get_human_input = human
+        face.initiate_chat(asker, other, message="hi")
+    printed = capsys.readouterr().out
+    notice = "No human input was given; the agent replies by itself."
+    assert printed.count("No human input") == 2
+    assert printed.index("hm") < printed.index(notice) < printed.index("by itself\n")
+    assert printed.rstrip().endswith("No human input was given; the chat ends.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
-from tests.chat.cast import plain, speaker, texts
+from tests.chat.cast import mute, plain, speaker, texts
 from tests.compat.requirements import requirement
 
 from autogen import ConversableAgent, GroupChat, GroupChatManager
@@ -114,3 +115,39 @@ def test_a_copy_shares_what_it_works_with_and_has_its_own_account() -> None:
     twin.llm_config["temperature"] = 1
     assert a.system_message != "other"
     assert "temperature" not in a.llm_config
+
+
+@requirement("agent:subclass-send")
+def test_the_step_before_sending_can_be_overridden(face: Face) -> None:
+    class Marked(ConversableAgent):
+        def _process_message_before_send(self, message: Any, recipient: Any, silent: bool) -> Any:
+            message = super()._process_message_before_send(message, recipient, silent)
+            return f"{message} to {recipient.name}"
+
+    a = Marked("a", human_input_mode="NEVER", silent=True)
+    a.register_hook("process_message_before_send", lambda message, **_: message.upper())
+    b = mute("b")
+    face.send(a, "hello", b)
+    assert texts(a.chat_messages[b]) == texts(b.chat_messages[a]) == ["HELLO to b"]
+    assert plain("c")._process_message_before_send("as it is", b, True) == "as it is"
+
+
+@requirement("agent:json-text")
+@pytest.mark.parametrize(
+    "text, escaped",
+    [
+        ('{\n"place": "Boston, MA"\n}', '{"place": "Boston, MA"}'),
+        ('{"code": "x=3\n\tprint(x)"}', '{"code": "x=3\\n\\tprint(x)"}'),
+        ('{"code": "say(\\"a\nb\\")"}', '{"code": "say(\\"a\\nb\\")"}'),
+        ("{}", "{}"),
+    ],
+)
+def test_json_as_models_write_it_is_escaped(text: str, escaped: str) -> None:
+    assert ConversableAgent._format_json_str(text) == escaped
+    json.loads(escaped)
+
+
+@requirement("agent:private-names")
+@pytest.mark.parametrize("own, said, expected", [(None, True, True), (False, True, False)])
+def test_whether_an_agent_is_silent(own: bool | None, said: bool, expected: bool) -> None:
+    assert ConversableAgent._is_silent(plain("a", silent=own), said) is expected

@@ -9,7 +9,7 @@ import pytest
 from tests.chat.cast import mute, plain, speaker, texts
 from tests.compat.requirements import requirement
 
-from autogen import ConversableAgent
+from autogen import ConversableAgent, initiate_chats
 from autogen.testing import ScriptedModel, call
 from autogen.testing.face import Face
 
@@ -317,3 +317,27 @@ def test_tools_work_inside_a_nested_chat(face: Face) -> None:
     )
     assert asked(face, player).summary == "I moved 3"
     assert board == [3]
+
+
+@requirement("nested:subclass-methods")
+def test_a_function_of_the_users_prepares_and_runs_the_chats_itself(face: Face) -> None:
+    agent, one, two = plain("agent"), helper("one", "first"), helper("two", "second")
+
+    def own(queue: Any, recipient: Any, messages: Any, sender: Any, config: Any) -> Any:
+        chats = recipient._get_chats_to_run(queue, recipient, messages, sender, config)
+        assert [(c["sender"], c["message"]) for c in chats] == [(agent, "task"), (agent, "check")]
+        return True, " and ".join(result.summary for result in initiate_chats(chats))
+
+    queue = [entry(one), entry(two, message="check"), entry(two, message="")]
+    agent.register_nested_chats(queue, ConversableAgent, own)
+    assert texts(asked(face, agent).chat_history) == ["task", "first and second"]
+
+
+@requirement("nested:subclass-methods")
+def test_the_summary_of_nested_chats_can_be_asked_for() -> None:
+    agent, user = plain("agent"), mute("user")
+    heard = [{"role": "user", "content": "task"}]
+    said = ConversableAgent._summary_from_nested_chats([entry(helper())], agent, heard, user, None)
+    assert said == (True, "helped")
+    silent = [entry(helper(), message="")]
+    assert agent._summary_from_nested_chats(silent, agent, heard, user, None) == (True, None)

@@ -314,3 +314,45 @@ def test_a_whole_chat_is_led_by_the_model(face: Face) -> None:
         face.initiate_chat(a, manager, message="go", silent=True)
     assert said_by(group.messages) == ["a", "c", "b", "a"]
     assert texts(model.requests[2]["messages"])[1:4] == ["go", "from c", "from b"]
+
+
+@requirement("group:auto:override")
+def test_a_group_of_the_users_chooses_after_the_rules(face: Face) -> None:
+    seen: list[Any] = []
+
+    class Own(GroupChat):
+        def _auto_select_speaker(
+            self, last_speaker: Any, selector: Any, messages: Any, agents: Any
+        ) -> Any:
+            seen.append((last_speaker.name, [agent.name for agent in agents]))
+            if len(seen) > 1:
+                return super()._auto_select_speaker(last_speaker, selector, messages, agents)
+            return agents[-1]
+
+    members = [speaker(name, [f"from {name}"]) for name in "abc"]
+    group = Own(members, max_round=3, allow_repeat_speaker=False)
+    with ScriptedModel(["a"]) as model:
+        manager = GroupChatManager(group, llm_config=model.config())
+        face.initiate_chat(plain("user"), manager, message="go", silent=True)
+    assert said_by(group.messages) == ["user", "c", "a"]
+    assert seen == [("user", ["a", "b", "c"]), ("c", ["a", "b"])]
+
+
+@requirement("group:auto:override")
+def test_a_group_with_a_selection_of_its_own_asks_for_the_rules(face: Face) -> None:
+    class Own(GroupChat):
+        def select_speaker(self, last_speaker: Any, selector: Any) -> Any:
+            chosen, candidates, messages = self._prepare_and_select_agents(last_speaker)
+            assert messages == self.messages
+            return chosen or candidates[-1]
+
+    members = [speaker(name, [f"from {name}"] * 2) for name in "abc"]
+    graph = {members[0]: [members[1]], members[1]: [], members[2]: members[:2]}
+    group = Own(
+        members,
+        max_round=5,
+        allowed_or_disallowed_speaker_transitions=graph,
+        speaker_transitions_type="allowed",
+    )
+    face.initiate_chat(plain("user"), GroupChatManager(group), message="go", silent=True)
+    assert said_by(group.messages) == ["user", "c", "b"]

@@ -23,6 +23,7 @@ def test_exceptions_are_those_of_the_tree_under_both_names():
         assert getattr(exception_utils, f"{name}Error") is getattr(errors, name)
         assert getattr(errors, name)().message
     assert exception_utils.AgentNameConflict("twice").message == "twice"
+    assert "'small'" in exception_utils.ModelToolNotSupportedError("small").message
 
 
 @requirement("functions:names")

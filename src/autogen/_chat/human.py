@@ -42,7 +42,7 @@ async def check_termination_and_human_reply(
     ends = await is_termination(agent, message)
     if mode == "ALWAYS" or ends or is_past:
         kind: QuestionKind = "approve" if is_work(agent, message) else "text"
-        answer = await _ask(agent, _prompt(agent, sender, mode, ends), kind)
+        answer = await _ask(agent, _prompt(agent, sender, mode, ends), kind, ends=ends)
         if answer.strip().casefold() == "exit":
             return _stop(agent, sender, "human_exit")
         if not answer and ends:
@@ -83,7 +83,7 @@ def _prompt(agent: Any, sender: Any, mode: str, ends: bool) -> str:
     )
 
 
-async def _ask(agent: Any, prompt: str, kind: QuestionKind) -> str:
+async def _ask(agent: Any, prompt: str, kind: QuestionKind, *, ends: bool) -> str:
     """One answer of a person, in whatever way this agent asks."""
     chat = current_chat()
     if chat is not None:
@@ -94,7 +94,8 @@ async def _ask(agent: Any, prompt: str, kind: QuestionKind) -> str:
         chat.asks_to = "text"
         chat.heard(answer)
     if is_watched():
-        await event("question.answered", {"prompt": prompt, "answer": answer}, agent=agent.name)
+        data = {"prompt": prompt, "answer": answer, "is_end": ends and not answer}
+        await event("question.answered", data, agent=agent.name)
     return answer
 
 

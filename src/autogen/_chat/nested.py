@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..messages import content_str
 from .sequence import initiate_chats, initiate_chats_by_id
 
-__all__ = ["check_queue", "nested_reply", "summary_from_nested_chats"]
+__all__ = ["chats_to_run", "check_queue", "nested_reply", "summary_from_nested_chats"]
 
 
 def check_queue(chat_queue: Sequence[dict[str, Any]], *, use_async: bool | None) -> None:
@@ -26,6 +26,22 @@ def check_queue(chat_queue: Sequence[dict[str, Any]], *, use_async: bool | None)
         raise UsageError("chat_id is required for async nested chats")
 
 
+async def chats_to_run(
+    chat_queue: Sequence[dict[str, Any]],
+    recipient: Any,
+    messages: Sequence[dict[str, Any]] | None,
+    sender: Any,
+    config: Any,
+) -> list[dict[str, Any]]:
+    """The entries that have something to say, each with its message and sender; all are copies."""
+    heard = recipient.chat_messages[sender] if messages is None and sender is not None else messages
+    chats = [
+        await _prepared(entry, recipient, heard or [], sender, config, is_first=i == 0)
+        for i, entry in enumerate(chat_queue)
+    ]
+    return [chat for chat in chats if chat["message"]]
+
+
 async def summary_from_nested_chats(
     chat_queue: Sequence[dict[str, Any]],
     recipient: Any,
@@ -36,12 +52,7 @@ async def summary_from_nested_chats(
     use_async: bool = False,
 ) -> tuple[bool, Any]:
     """The summary of the last chat of the queue, as the reply."""
-    heard = recipient.chat_messages[sender] if messages is None and sender is not None else messages
-    entries = []
-    for i, entry in enumerate(chat_queue):
-        chat = await _prepared(entry, recipient, heard or [], sender, config, is_first=i == 0)
-        if chat["message"]:
-            entries.append(chat)
+    entries = await chats_to_run(chat_queue, recipient, messages, sender, config)
     if not entries:
         return True, None
     if use_async:

@@ -15,7 +15,16 @@ from ..limits.spending import waiting_for_people
 from ..messages import content_str, expand_tool_responses
 from .model import completed_text
 
-__all__ = ["METHODS", "by_name", "mentioned", "next_agent", "picked_by_hand", "select_speaker"]
+__all__ = [
+    "METHODS",
+    "by_name",
+    "chosen_by_rule",
+    "mentioned",
+    "next_agent",
+    "picked_by_hand",
+    "picked_by_model",
+    "select_speaker",
+]
 
 logger = logging.getLogger("autogen")
 
@@ -30,7 +39,21 @@ async def select_speaker(group: Any, last_speaker: Any, selector: Any) -> Any:
         NoEligibleSpeaker: The rules leave nobody, or a selection function gave None.
         UsageError: The group or its method can't work.
     """
-    method = group.speaker_selection_method
+    chosen, candidates, messages = await chosen_by_rule(group, last_speaker)
+    if chosen is not None:
+        return chosen
+    ask = group._auto_select_speaker
+    if getattr(ask, "__plain__", False):
+        return await picked_by_model(group, last_speaker, selector, messages, candidates)
+    args = (last_speaker, selector, messages, candidates)
+    return await recorded("selection", lambda: Call(ask, None, args), codec=by_name(group))
+
+
+async def chosen_by_rule(
+    group: Any, last_speaker: Any
+) -> tuple[Any, list[Any], list[dict[str, Any]]]:
+    """Who speaks next, None where a model is to choose; the candidates; what a model is shown."""
+    method = method_of_group = group.speaker_selection_method
     if callable(method):
         choose = method
         chosen = await recorded(
@@ -39,7 +62,7 @@ async def select_speaker(group: Any, last_speaker: Any, selector: Any) -> Any:
         if chosen is None:
             raise NoEligibleSpeaker("The speaker selection function chose nobody.")
         if not isinstance(chosen, str):
-            return _member(group, chosen)
+            return _member(group, chosen), group.agents, group.messages
         method = chosen
     name = method.lower() if isinstance(method, str) else method
     if name not in METHODS:
@@ -48,19 +71,18 @@ async def select_speaker(group: Any, last_speaker: Any, selector: Any) -> Any:
             "or a function of (last_speaker, groupchat)."
         )
     candidates, messages = eligible(group, last_speaker, name)
+    speaker = None
     if len(candidates) == 1 and not (name == "round_robin" and _is_plain(group)):
-        return candidates[0]
-    if name == "round_robin":
-        return next_agent(group, last_speaker, candidates)
-    if name == "random":
-        return candidates[await random_index(len(candidates))]
-    if name == "manual":
-        by_hand = await step("human", lambda: _picked(group, candidates), codec=by_name(group))
-        if by_hand is not None:
-            return by_hand
-        if not callable(group.speaker_selection_method):
-            return next_agent(group, last_speaker, candidates)
-    return await _picked_by_model(group, last_speaker, selector, candidates, messages)
+        speaker = candidates[0]
+    elif name == "round_robin":
+        speaker = next_agent(group, last_speaker, candidates)
+    elif name == "random":
+        speaker = candidates[await random_index(len(candidates))]
+    elif name == "manual":
+        speaker = await step("human", lambda: _picked(group, candidates), codec=by_name(group))
+        if speaker is None and not callable(method_of_group):
+            speaker = next_agent(group, last_speaker, candidates)
+    return speaker, candidates, messages
 
 
 def by_name(group: Any) -> Codec[Any]:
@@ -212,12 +234,12 @@ def picked_by_hand(group: Any, agents: Sequence[Any] | None = None) -> Any:
     return None
 
 
-async def _picked_by_model(
+async def picked_by_model(
     group: Any,
     last_speaker: Any,
     selector: Any,
-    candidates: Sequence[Any],
     messages: Sequence[dict[str, Any]],
+    candidates: Sequence[Any],
 ) -> Any:
     """Ask the model for a name; one mentioned candidate is chosen, else it is asked again."""
     client = group._selecting_client(selector)

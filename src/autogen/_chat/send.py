@@ -35,7 +35,11 @@ async def send(
             await deliver(own, agent, message, recipient, request_reply, silent)
             await converse(own, silent)
         return
-    if agent._has_hooks:
+    process = agent._process_message_before_send
+    if not getattr(process, "__plain__", False):
+        args = (message_or_text(message), recipient, bool(silent))
+        message = await Call(process, None, args, place="inline")
+    elif agent._has_hooks:
         message = await before_send(agent, message_or_text(message), recipient, bool(silent))
     if not agent._append_oai_message(message, "assistant", recipient, is_sending=True):
         raise _unsendable(message)

@@ -10,7 +10,10 @@ from .._chat.state import ChatResult
 from .._kernel import late
 from .._kernel.drive import drive_sync
 
-__all__ = ["ChatResult", "a_initiate_chats", "initiate_chats"]
+__all__ = ["ChatResult", "Prerequisite", "a_initiate_chats", "initiate_chats"]
+
+#: (the id of a chat, the id of one that it waits for).
+Prerequisite = tuple[int, int]
 
 
 def initiate_chats(chat_queue: list[dict[str, Any]]) -> list[ChatResult]:

@@ -330,6 +330,28 @@ class GroupChat:
                 self._client.register_model_client(cls)
         return self._client
 
+    def _prepare_and_select_agents(
+        self, last_speaker: Agent
+    ) -> tuple[Any, list[Any], list[dict[str, Any]]]:
+        """Who speaks next, None where a model is to choose; the candidates; what it is shown.
+
+        For groups of yours with a `select_speaker` of their own.
+        """
+        return drive_sync(select.chosen_by_rule(self, last_speaker))
+
+    @plain_method
+    def _auto_select_speaker(
+        self,
+        last_speaker: Agent,
+        selector: ConversableAgent,
+        messages: list[dict[str, Any]] | None,
+        agents: list[Any] | None,
+    ) -> Any:
+        """The next speaker as the selector's model says; for subclasses that override it."""
+        shown = self.messages if messages is None else messages
+        candidates = self.agents if agents is None else agents
+        return drive_sync(select.picked_by_model(self, last_speaker, selector, shown, candidates))
+
     def _mentioned_agents(
         self, message_content: Any, agents: Sequence[Any] | None
     ) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from .._chat import hooks
+from .._chat import hooks, nested
 from .._chat.model import completed_text
 from .._chat.opening import with_carryover
 from .._chat.reply import refuse_async_replies
@@ -17,6 +17,7 @@ from .._chat.summary import by_method, last_message_text, reflect
 from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
 from ..messages import expand_tool_responses
+from ..tools.arguments import escaped_json
 
 __all__ = ["SubclassNames", "plain_method"]
 
@@ -96,6 +97,46 @@ class SubclassNames:
         return drive_sync(
             completed_text(llm_client, messages=ready, agent=self, cache=cache, context=context)
         )
+
+    @plain_method
+    def _process_message_before_send(self, message: Any, recipient: Any, silent: bool) -> Any:
+        """A message as the hooks want it sent; for subclasses that override it and call it."""
+        return drive_sync(hooks.before_send(self, message, recipient, silent))
+
+    @staticmethod
+    def _get_chats_to_run(
+        chat_queue: Sequence[dict[str, Any]],
+        recipient: Any,
+        messages: Sequence[dict[str, Any]] | None,
+        sender: Any,
+        config: Any,
+    ) -> list[dict[str, Any]]:
+        """The nested chats that have something to say, as `initiate_chats` takes them."""
+        return drive_sync(nested.chats_to_run(chat_queue, recipient, messages, sender, config))
+
+    @staticmethod
+    def _summary_from_nested_chats(
+        chat_queue: Sequence[dict[str, Any]],
+        recipient: Any,
+        messages: Sequence[dict[str, Any]] | None,
+        sender: Any,
+        config: Any,
+    ) -> tuple[bool, Any]:
+        """The reply "summary_from_nested_chats"."""
+        return drive_sync(
+            nested.summary_from_nested_chats(chat_queue, recipient, messages, sender, config)
+        )
+
+    @staticmethod
+    def _format_json_str(jstr: str) -> str:
+        """JSON text as models write it, with line breaks and tabs inside of texts escaped."""
+        return escaped_json(jstr)
+
+    @staticmethod
+    def _is_silent(agent: Any, silent: bool | None = False) -> bool | None:
+        """Whether `agent` is silent where the call says `silent`."""
+        own: bool | None = agent.silent
+        return silent if own is None else own
 
     def _raise_exception_on_async_reply_functions(self) -> None:
         """Raise RuntimeError if a coroutine function is registered that sync chats can't ask."""

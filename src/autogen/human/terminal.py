@@ -122,7 +122,8 @@ def _progress(data: Mapping[str, Any], say: _Say) -> None:
 
 def _question_answered(data: Mapping[str, Any], say: _Say) -> None:
     if not data["answer"]:
-        say(colored("\n>>>>>>>> No human input was given.", "red"))
+        then = "the chat ends" if data.get("is_end") else "the agent replies by itself"
+        say(colored(f"\n>>>>>>>> No human input was given; {then}.", "red"))
 
 
 def _notice(data: Mapping[str, Any], say: _Say) -> None:

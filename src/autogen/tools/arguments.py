@@ -17,11 +17,13 @@ from typing import Any, NamedTuple, NotRequired, Optional
 from ..errors import AutogenError
 from .schema import known_signature, type_name
 
-__all__ = ["BadArguments", "WrongArguments", "parsed_arguments"]
+__all__ = ["BadArguments", "WrongArguments", "escaped_json", "parsed_arguments"]
 
 _FENCE = re.compile(r"\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 #: Group 1 is what is kept: what stands inside strings is left alone.
 _STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+
+_STRING = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)
 
 _MAX_PROBLEMS = 5
 _MAX_VALUE_CHARS = 60
@@ -102,6 +104,21 @@ def _as_json(source: str) -> Any:
 
 def _without_trailing_commas(source: str) -> Any:
     return _as_json(_STRING_OR_TRAILING_COMMA.sub(lambda found: found[1] or "", source))
+
+
+def escaped_json(text: str) -> str:
+    """JSON text without line breaks between its values, and with those and tabs in texts escaped.
+
+    Source: behaviour of AutoGen 0.2 `ConversableAgent._format_json_str`.
+    """
+    between_and_strings = _STRING.split(text)
+    for i, part in enumerate(between_and_strings):
+        if i % 2:
+            part = part.replace("\n", r"\n").replace("\t", r"\t")
+        else:
+            part = part.replace("\n", "")
+        between_and_strings[i] = part
+    return "".join(between_and_strings)
 
 
 def _json_type(value: Any) -> str:

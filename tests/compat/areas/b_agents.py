@@ -43,6 +43,8 @@ ROWS = [
         "agent:subclass-methods",
         "Summaries, carryover and the steps before a reply are methods to call and override.",
     ),
+    same("agent:subclass-send", "_process_message_before_send can be called and overridden."),
+    same("agent:json-text", "_format_json_str escapes line breaks inside of texts."),
     better(
         "agent:copied",
         "Agents and groups can be deep-copied; models, executors and functions are shared.",

@@ -22,6 +22,11 @@ ROWS = [
     same("human:override", "get_human_input can be overridden in either flavour."),
     same("human:stream", "get_human_input asks the default IOStream and keeps the raw answer."),
     better(
+        "human:notices",
+        "After an empty answer one line says so, and whether the agent replies or the chat ends.",
+        why="every reply was announced, where nobody was asked too",
+    ),
+    better(
         "human:record",
         "ChatResult.human_input has the answers of both sides, however they were asked.",
         why="only the initiator's were listed, and none of an overridden get_human_input",

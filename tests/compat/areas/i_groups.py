@@ -134,6 +134,7 @@ ROWS = [
     same("group:auto:asked", "The model is sent roles, transcript and prompt, by the templates."),
     same("group:auto:mentions", "A name counts between word borders, with _ as space or escaped."),
     same("group:auto:retries", "Unclear answers are told and asked again; then the order decides."),
+    same("group:auto:override", "A group of the user's may choose after the rules its own way."),
     same("group:auto:no-model", "Without a model the order decides."),
     same("group:auto:own-model", "The selection may have its own model and client classes."),
     same("group:auto:transforms", "select_speaker_transform_messages changes what it sees."),
@@ -205,6 +206,7 @@ ROWS = [
         why="nested chats saw the last message only",
     ),
     same("nested:own-function", "A function may make the reply, a coroutine one in async chats."),
+    same("nested:subclass-methods", "A function of the user's can prepare and run the chats too."),
     same("nested:refused", "Functions and entries that can't work raise ValueError."),
     same(
         "nested:side-by-side",
