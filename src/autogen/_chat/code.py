@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from .. import coding
+from .._kernel.back import way_back
 from .._kernel.ops import Call
 from .._kernel.record import step
 from .._kernel.run import current_run
+from ..coding.allowing import allowing
 from ..coding.config import check_last_n_messages, check_work_dir
 from ..coding.languages import canonical_language
 from ..limits.base import Amounts
 from ..limits.running import CodeCharge
 from ..limits.spending import book_again, budgets_here
+from .allow import allowed_by_people, asks_people
 from .state import current_chat
 from .steps import CODE, TUPLE, asked
 from .wiring import event, is_watched
@@ -186,16 +190,26 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
 
 
 async def _executed(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Any:
+    budgets = budgets_here(agent)
+    if not budgets:
+        return await _called(agent, executor, blocks, nullcontext)
+    run = current_run()
+    stop = None if run is None else partial(run.cancel.cancel, "budget")
+    timeout_s = getattr(executor, "timeout", None)
+    charge = CodeCharge(budgets, n_blocks=len(blocks), timeout_s=timeout_s, stop=stop)
+    async with charge:
+        return await _called(agent, executor, blocks, charge.at_rest)
+
+
+async def _called(
+    agent: Any, executor: Any, blocks: list[CodeBlock], at_rest: Callable[[], Any]
+) -> Any:
     call = Call(
         getattr(executor, "execute_code_blocks", None),
         getattr(executor, "a_execute_code_blocks", None),
         (blocks,),
     )
-    budgets = budgets_here(agent)
-    if not budgets:
+    if not asks_people(agent):
         return await call
-    run = current_run()
-    stop = None if run is None else partial(run.cancel.cancel, "budget")
-    timeout_s = getattr(executor, "timeout", None)
-    async with CodeCharge(budgets, n_blocks=len(blocks), timeout_s=timeout_s, stop=stop):
+    with allowing(allowed_by_people(agent, await way_back(), at_rest)):
         return await call

@@ -50,11 +50,17 @@ AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?", re.A
 
 
 class Refusal(Exception):
-    """Why something is not reached; `status` is that of the HTTP answer."""
+    """Why something is not reached.
 
-    def __init__(self, reason: str, *, status: int = 403):
+    Attributes:
+        status: That of the HTTP answer.
+        pattern: What would allow it, where a person may on the spot; None where nobody may.
+    """
+
+    def __init__(self, reason: str, *, status: int = 403, pattern: str | None = None):
         super().__init__(reason)
         self.status = status
+        self.pattern = pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,11 @@ class Egress:
     def __init__(self, patterns: Sequence[str] = ("*",)):
         self.patterns = tuple(patterns)
         self._rules = tuple(map(_parse_pattern, self.patterns))
+        self._allowed: tuple[_Rule, ...] = ()
+
+    def allow(self, pattern: str) -> None:
+        """Let one more host through, at its public addresses only. Any thread."""
+        self._allowed = (*self._allowed, _parse_pattern(pattern))
 
     def admit(self, destination: Destination) -> None:
         """Judge what was asked for, before any look-up.
@@ -167,9 +178,12 @@ class Egress:
             if address is not None:
                 self.admit_address(destination, address)
             return
+        pattern = _pattern(destination) if _may_be_public(destination) else None
         if any(rule.covers(host, rule.port or USUAL_PORTS[0]) for rule in self._rules):
-            raise Refusal(f"port {port} of {host} is not allowed; {_way(destination)}")
-        raise Refusal(f"{host} is not on the list of hosts; {_way(destination)}")
+            reason = f"port {port} of {host} is not allowed; {_way(destination)}"
+        else:
+            reason = f"{host} is not on the list of hosts; {_way(destination)}"
+        raise Refusal(reason, pattern=pattern)
 
     def admit_address(self, destination: Destination, address: Address) -> None:
         """Judge one address that the host of `destination` stands for.
@@ -201,15 +215,25 @@ class Egress:
         return any(rule.host == host for rule in self._rules)
 
     def _covers(self, host: str, port: int) -> bool:
-        return any(rule.covers(host, port) for rule in self._rules)
+        return any(rule.covers(host, port) for rule in (*self._rules, *self._allowed))
+
+
+def _may_be_public(destination: Destination) -> bool:
+    """Whether it is worth asking for. What a name stands for shows when it is resolved."""
+    address = destination.address
+    if address is not None:
+        return is_public(address) and not is_own(address)
+    return destination.host.rpartition(".")[2] != "localhost"
+
+
+def _pattern(destination: Destination) -> str:
+    text = str(destination)
+    return text.rpartition(":")[0] if destination.port in USUAL_PORTS else text
 
 
 def _way(destination: Destination) -> str:
     """How to allow it."""
-    text = str(destination)
-    if destination.port in USUAL_PORTS:
-        text = text.rpartition(":")[0]
-    return f"whoever runs this can allow it with network=['{text}', ...]"
+    return f"whoever runs this can allow it with network=['{_pattern(destination)}', ...]"
 
 
 def _parse_pattern(text: object) -> _Rule:

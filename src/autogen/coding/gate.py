@@ -18,16 +18,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
+from typing import Any
 
 from .egress import Destination, Egress, Refusal, parse_destination
 
-__all__ = ["PORT", "Contact", "Gate"]
+__all__ = ["PORT", "Contact", "Gate", "Plea"]
 
 #: Where the gate listens inside, on 127.0.0.1.
 PORT = 3128
 
 MOST_CONNECTIONS = 64
 MOST_CONTACTS = 200
+#: How many hosts a block may have a person asked for.
+MOST_QUESTIONS = 8
+#: How long a connection waits for the answer. One that comes later counts for the next connection.
+PARK_S = 900.0
 MOST_ADDRESSES = 4
 HEAD_BYTES = 32 * 1024
 HEAD_S = 15.0
@@ -63,6 +68,14 @@ class Contact:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Plea:
+    """A host that was refused and that a person may allow; `pattern` is what would."""
+
+    pattern: str
+    reason: str
+
+
 class Gate:
     """Serves one listening socket until it is closed.
 
@@ -76,6 +89,9 @@ class Gate:
         self._egress = egress
         self._contacts: queue.SimpleQueue[Contact] = queue.SimpleQueue()
         self._seen: set[Contact] = set()
+        self._pleas: queue.SimpleQueue[Plea] = queue.SimpleQueue()
+        self._answers: dict[str, asyncio.Future[bool]] = {}
+        self._is_asked = False
         self._wake: Callable[[], None] = lambda: None
         # In a context of its own: a loop keeps the one that it was made in, a whole chat here.
         self._loop = Context().run(asyncio.new_event_loop)
@@ -86,10 +102,25 @@ class Gate:
 
     # -- for the thread that runs blocks -----------------------------------------------------------
 
-    def begin(self, wake: Callable[[], None]) -> None:
-        """A block begins: its contacts are reported anew, and `wake` is called at each."""
+    def begin(self, wake: Callable[[], None], *, is_asked: bool = False) -> None:
+        """A block begins: its contacts are reported anew, and `wake` is called at each.
+
+        Args:
+            wake: Called from the thread of the gate.
+            is_asked: Whether somebody answers `pleas` while this block runs.
+        """
+        self.end()
         self.contacts()
         self._wake, self._seen = wake, set()
+        self._is_asked = is_asked
+
+    def end(self) -> None:
+        """The block is over: what still waits for an answer gets none."""
+        self._is_asked = False
+        answers, self._answers = self._answers, {}
+        self.pleas()
+        if answers:
+            self._soon(_refuse_all, answers)
 
     def contacts(self) -> list[Contact]:
         """The contacts since the last call, each host, port and reason once per block."""
@@ -98,12 +129,33 @@ class Gate:
             found.append(self._contacts.get())
         return found
 
+    def pleas(self) -> list[Plea]:
+        """The hosts to ask a person for since the last call, each once per block."""
+        found = []
+        while not self._pleas.empty():
+            found.append(self._pleas.get())
+        return found
+
+    def answer(self, plea: Plea, is_allowed: bool) -> None:
+        """What the person said. A host that is allowed is so for good."""
+        if is_allowed:
+            self._egress.allow(plea.pattern)
+        future = self._answers.get(plea.pattern)
+        if future is not None:
+            self._soon(_settle, future, is_allowed)
+
+    def _soon(self, function: Callable[..., None], *args: Any) -> bool:
+        """Have the thread of the gate call it; whether there is one."""
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            return False
+        return True
+
     def close(self) -> None:
         """End every connection and the thread."""
         self._wake = lambda: None
-        try:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        except RuntimeError:
+        if not self._soon(self._stop.set):
             return
         # The garbage collector may end an executor in any thread, this one too.
         if threading.current_thread() is not self._thread:
@@ -199,6 +251,7 @@ class Gate:
         try:
             if len(self._seen) >= MOST_CONTACTS:
                 raise Refusal(f"one block may reach {MOST_CONTACTS} hosts and no more")
+            await self._ask_about(destination)
             inlet, outlet = await self._reach(destination)
         except Refusal as refusal:
             self._note(Contact(destination.host, destination.port, str(refusal)))
@@ -208,6 +261,30 @@ class Gate:
             yield inlet, outlet
         finally:
             outlet.transport.abort()
+
+    async def _ask_about(self, destination: Destination) -> None:
+        """Wait until a person has allowed it, where one is asked and may; else go on at once.
+
+        Names are resolved after that: a look-up alone would carry a secret out.
+        """
+        try:
+            self._egress.admit(destination)
+        except Refusal as refusal:
+            if refusal.pattern is None or not self._is_asked:
+                return
+            self._note(Contact(destination.host, destination.port, str(refusal)))
+            answers = self._answers
+            if refusal.pattern not in answers:
+                if len(answers) >= MOST_QUESTIONS:
+                    return
+                answers[refusal.pattern] = self._loop.create_future()
+                self._pleas.put(Plea(refusal.pattern, str(refusal)))
+                self._wake()
+            try:
+                async with asyncio.timeout(PARK_S):
+                    await asyncio.shield(answers[refusal.pattern])
+            except TimeoutError:
+                return
 
     def _note(self, contact: Contact) -> None:
         if contact not in self._seen and len(self._seen) <= MOST_CONTACTS:
@@ -236,6 +313,16 @@ class Gate:
             except (OSError, TimeoutError):
                 continue
         raise Refusal(f"{destination} cannot be reached", status=502)
+
+
+def _settle(future: asyncio.Future[bool], is_allowed: bool) -> None:
+    if not future.done():
+        future.set_result(is_allowed)
+
+
+def _refuse_all(answers: dict[str, asyncio.Future[bool]]) -> None:
+    for future in answers.values():
+        _settle(future, False)
 
 
 async def look_up(host: str, port: int) -> list[str]:

@@ -39,7 +39,7 @@ from .landlock_entry import (
     file_rights,
     hand_over,
 )
-from .link import Ask, Link, Outcome, RunnerLost, Waker
+from .link import Allow, Ask, Link, Outcome, RunnerLost, Waker
 from .output import KEEP_BYTES
 from .spawn import spawn
 
@@ -108,6 +108,7 @@ class LandlockLink(Link):
         ask: Ask,
         waker: Waker,
         on_ask: Callable[[dict[str, Any]], None] = lambda request: None,
+        allow: Allow | None = None,
         keep_bytes: int = KEEP_BYTES,
     ) -> Outcome:
         """As in `Link`; the work_dir belongs to the id of the wall meanwhile."""
@@ -120,6 +121,7 @@ class LandlockLink(Link):
                 ask=ask,
                 waker=waker,
                 on_ask=on_ask,
+                allow=allow,
                 keep_bytes=keep_bytes,
             )
         except RunnerLost:

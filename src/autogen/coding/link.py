@@ -16,16 +16,17 @@ import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from .gate import Contact, Gate
+from .gate import Contact, Gate, Plea
 from .output import KEEP_BYTES
 
 __all__ = ["Link", "Outcome", "RunnerLost", "Waker"]
 
-SETUP, RUN, KILL, ANSWER = b"SRKA"
+SETUP, RUN, KILL, ANSWER, HOLD = b"SRKAH"
 READY, OUT, EXIT, ASK = b"roxa"
 
 HEADER = struct.Struct(">IB")
@@ -40,6 +41,10 @@ KILL_S = 0.5
 
 #: Gets a request and a function that says whether to give up; gives the answer.
 Ask = Callable[[dict[str, Any], Callable[[], bool]], dict[str, Any]]
+
+
+#: Asked whether a host that was refused may be reached after all.
+Allow = Callable[[Plea], bool]
 
 
 class RunnerLost(Exception):
@@ -234,12 +239,15 @@ class Link:
         ask: Ask,
         waker: Waker,
         on_ask: Callable[[dict[str, Any]], None] = lambda request: None,
+        allow: Allow | None = None,
         keep_bytes: int = KEEP_BYTES,
     ) -> Outcome:
         """Run one block and wait for its end.
 
         `ask` answers what the block asks of the host, in a thread of its own; `on_ask` is told
-        before, in the calling thread. Of the output at most twice `keep_bytes` come back.
+        before, in the calling thread. `allow` is asked there about hosts that were refused; the
+        clock of the block stands still meanwhile. Of the output at most twice `keep_bytes` come
+        back.
 
         Ends it early when `waker` fires. Any exception from `on_output`, and KeyboardInterrupt,
         kills the block before it goes on.
@@ -249,11 +257,11 @@ class Link:
         """
         errands = _Errands(ask, on_ask, waker)
         if self.gate:
-            self.gate.begin(waker.wake)
+            self.gate.begin(waker.wake, is_asked=allow is not None)
         try:
             limits = {"timeout_s": timeout_s, "pause_s": MOST_PAUSE_S, "keep_bytes": keep_bytes}
             self._send(RUN, {**job, **limits})
-            return self._attend(timeout_s, on_output, errands, waker, keep_bytes)
+            return self._attend(timeout_s, on_output, errands, waker, allow, keep_bytes)
         except RunnerLost:
             raise
         except BaseException:
@@ -261,10 +269,59 @@ class Link:
             raise
         finally:
             errands.stop()
+            if self.gate:
+                self.gate.end()
 
     def _tell_contacts(self) -> None:
         for contact in self.gate.contacts() if self.gate else ():
             self.on_contact(contact)
+
+    def _put_pleas(self, allow: Allow | None, most_bytes: int) -> float:
+        """Ask about hosts that were refused; the seconds that took."""
+        pleas = self.gate.pleas() if self.gate else []
+        if not pleas or allow is None or not self.gate:
+            return 0.0
+        began_s = time.monotonic()
+        self._send(HOLD, {"is_held": True})
+        with self._drained(most_bytes):
+            for plea in pleas:
+                self.gate.answer(plea, allow(plea))
+        self._send(HOLD, {"is_held": False})
+        return time.monotonic() - began_s
+
+    @contextmanager
+    def _drained(self, most_bytes: int) -> Iterator[None]:
+        """Keep reading inside the `with` block: a runner that cannot write holds no limits."""
+        enough = Waker()
+        thread = threading.Thread(
+            target=self._drain, args=(enough, most_bytes), name="autogen-drain", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            enough.cancel()
+            thread.join()
+            enough.close()
+
+    def _drain(self, enough: Waker, most_bytes: int) -> None:
+        poll = select.poll()
+        for fd in (self._inlet, self._life, enough.fd):
+            poll.register(fd, select.POLLIN)
+        while len(self._pending) <= most_bytes:
+            ready = {fd for fd, _ in poll.poll()}
+            if enough.fd in ready:
+                return
+            try:
+                data = self._read()
+            except BlockingIOError:
+                data = b""
+            except (OSError, RunnerLost):
+                return
+            if not data and ready & {self._life, self._inlet}:
+                # Whoever reads next finds out what that means.
+                return
+            self._pending += data
 
     def _attend(
         self,
@@ -272,6 +329,7 @@ class Link:
         on_output: Callable[[bytes], None],
         errands: _Errands,
         waker: Waker,
+        allow: Allow | None,
         keep_bytes: int,
     ) -> Outcome:
         last_s = time.monotonic()
@@ -295,6 +353,10 @@ class Link:
             for answer in errands.done():
                 self._send(ANSWER, answer)
             self._tell_contacts()
+            if not asked_to_stop and (held_s := self._put_pleas(allow, 2 * left_bytes)):
+                deadline_s, latest_s, last_s = (
+                    at_s + held_s for at_s in (deadline_s, latest_s, last_s)
+                )
             if frame is None:
                 continue
             kind, body = frame

@@ -7,7 +7,7 @@ trusts none of them. Nothing imports this file; `link.py` is the other end.
 
 A frame is a 5-byte header (`>IB`: length of the body, kind) and the body, JSON except for OUT.
 
-    host -> runner   SETUP, RUN, KILL, ANSWER         runner -> host   READY, OUT, EXIT, ASK
+    host -> runner   SETUP, RUN, KILL, ANSWER, HOLD   runner -> host   READY, OUT, EXIT, ASK
 
 In this order: the channel to the host (Frames, Output); the watch over what a block uses (Watch);
 the loop that serves the host (Runner: set-up, one block, requests for packages, the child); small
@@ -39,7 +39,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-SETUP, RUN, KILL, ANSWER = b"SRKA"
+SETUP, RUN, KILL, ANSWER, HOLD = b"SRKAH"
 READY, OUT, EXIT, ASK = b"roxa"
 
 HEADER = struct.Struct(">IB")
@@ -488,7 +488,8 @@ class Runner:
     ) -> str | None:
         """Carry output and requests until the block ends; why it has to be killed, if it has.
 
-        The deadline moves on while a request is open, but not beyond `latest_s`.
+        The deadline moves on while a request is open, but not beyond `latest_s`; while a person is
+        asked, both do.
         """
         done = os.pidfd_open(child)
         poll = select.poll()
@@ -500,12 +501,17 @@ class Runner:
             poll.register(self.asks, select.POLLIN)
         if self.ask_pipe >= 0:
             poll.register(self.ask_pipe, select.POLLIN)
+        is_held = False
         last_s = time.monotonic()
         next_tick_s = last_s + TICK_S
         try:
             while True:
                 now = time.monotonic()
-                if self.callers:
+                if is_held:
+                    # A person is asked, by the host, who knows how long that may take.
+                    deadline_s += now - last_s
+                    latest_s += now - last_s
+                elif self.callers:
                     # Installing packages is the host's work and has the host's own limit.
                     deadline_s = min(latest_s, deadline_s + now - last_s)
                 last_s = now
@@ -515,6 +521,8 @@ class Runner:
                         return "killed"
                     if kind == ANSWER:
                         self.answer(body)
+                    if kind == HOLD:
+                        is_held = body["is_held"]
                 if now >= deadline_s:
                     return "timeout"
                 if now >= next_tick_s:

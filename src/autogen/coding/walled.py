@@ -17,12 +17,13 @@ from .._kernel.cancel import CancelToken
 from .._kernel.run import on_cancel, report, transient
 from ..errors import ExecutionError, PackageError, RunCancelled, UsageError
 from . import workspace
+from .allowing import allower
 from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
 from .bubblewrap import Mount
 from .commandline import CommandLineExecutor, Ran
 from .egress import Egress
 from .func_with_reqs import AnyFunction
-from .gate import Contact
+from .gate import Contact, Plea
 from .languages import command_for
 from .link import Link, Outcome, RunnerLost, Waker
 from .output import Decoder, clean_text, exit_status
@@ -218,6 +219,7 @@ class WalledExecutor(CommandLineExecutor):
                     on_output=show,
                     on_ask=self._tell_install,
                     ask=self._answer,
+                    allow=_who_allows(),
                     waker=waker,
                 )
             ending = self._ending(outcome)
@@ -385,6 +387,12 @@ def report_contact(contact: Contact) -> None:
         report("egress.allowed", where)
     else:
         report("egress.refused", {**where, "reason": contact.reason})
+
+
+def _who_allows() -> Callable[[Plea], bool] | None:
+    """Who is asked about hosts that are refused."""
+    allow = allower()
+    return None if allow is None else lambda plea: allow(plea.pattern, plea.reason)
 
 
 def texts(value: Any) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -63,7 +64,7 @@ class CodeCharge(Charge):
         stop: Stops the run; called from another thread when the time of a budget is up.
     """
 
-    __slots__ = ("_call_off", "_n_blocks", "_since", "_stop")
+    __slots__ = ("_call_off", "_most_s", "_n_blocks", "_since", "_stop")
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class CodeCharge(Charge):
         self._n_blocks = n_blocks
         self._stop = stop
         self._since = 0.0
+        self._most_s = 0.0
         self._call_off: Callable[[], None] | None = None
 
     async def __aenter__(self) -> Amounts:
@@ -85,8 +87,24 @@ class CodeCharge(Charge):
         amounts = await super().__aenter__()
         self._since = time.monotonic()
         if limits_time and self._stop is not None:
-            self._call_off = late.ioloop.call_later(amounts.code_ms / 1000, self._stop)
+            self._most_s = amounts.code_ms / 1000
+            self._call_off = late.ioloop.call_later(self._most_s, self._stop)
         return amounts
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Inside the `with` block the code waits for a person, and its time stands still."""
+        began = time.monotonic()
+        if self._call_off is not None:
+            self._call_off()
+        try:
+            yield
+        finally:
+            now = time.monotonic()
+            self._since += now - began
+            if self._call_off is not None and self._stop is not None:
+                left_s = max(0.0, self._most_s - (now - self._since))
+                self._call_off = late.ioloop.call_later(left_s, self._stop)
 
     async def __aexit__(
         self,
