@@ -37,6 +37,10 @@ def test_entries_of_chats_are_checked() -> None:
         ("<img src=\"a b.png\" alt='x' width=3>", [{"src": "a b.png", "alt": "x", "width": "3"}]),
         ("<img 'a.png'> and <img b.png/>", [{"src": "a.png"}, {"src": "b.png"}]),
         ("<image a.png> <img>", []),
+        ("<img http://a/b.png?w=3&h=4>", [{"src": "http://a/b.png?w=3&h=4"}]),
+        ("<img data:image/png;base64,iVBO/A==>", [{"src": "data:image/png;base64,iVBO/A=="}]),
+        ("<img a.png width=3>", [{"src": "a.png", "width": "3"}]),
+        ("<img alt='a = b' src=b.png>", [{"alt": "a = b", "src": "b.png"}]),
         (
             [{"type": "text", "text": "<img a.png>"}, "<img b.png>"],
             [{"src": "a.png"}, {"src": "b.png"}],

@@ -179,5 +179,6 @@ def test_names_have_their_paths_of_before():
     from autogen.io.websockets import IOWebsockets as Websockets
 
     assert (Base, Console, Websockets) == (IOStream, IOConsole, IOWebsockets)
+    assert isinstance(IOConsole(), IOStream)
     assert isinstance(IOConsole(), OutputStream)
     assert isinstance(IOConsole(), InputStream)

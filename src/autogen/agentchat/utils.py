@@ -69,7 +69,8 @@ def _text_of(part: dict[str, Any] | str) -> str:
     return part if isinstance(part, str) else str(part.get("text") or "")
 
 
-_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""")
+#: Begins a word: an address may have a = too.
+_ATTRIBUTE = re.compile(r"""(?<!\S)([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""")
 
 
 def _tags(tag: str, text: str) -> list[dict[str, Any]]:
@@ -80,8 +81,9 @@ def _tags(tag: str, text: str) -> list[dict[str, Any]]:
             name: double or single or bare
             for name, double, single, bare in _ATTRIBUTE.findall(inside)
         }
-        if not attributes and inside:
-            attributes = {"src": inside.strip("'\"")}
+        bare = _ATTRIBUTE.sub("", inside).strip().strip("'\"")
+        if bare and "src" not in attributes:
+            attributes = {"src": bare, **attributes}
         if attributes:
             found.append({"tag": tag, "attr": attributes, "match": match})
     return found

@@ -35,33 +35,14 @@ class InputStream(Protocol):
         ...
 
 
-class IOConsole:
-    """stdin and stdout, looked up at each use so that redirections count."""
-
-    def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
-        """Print to stdout."""
-        try:
-            print(*objects, sep=sep, end=end, flush=flush)  # noqa: T201 this is where it ends up
-        except UnicodeEncodeError:
-            # A terminal that lacks a character is no reason to lose a conversation.
-            code = sys.stdout.encoding or "ascii"
-            shown = [str(o).encode(code, "backslashreplace").decode(code) for o in objects]
-            print(*shown, sep=sep, end=end, flush=flush)  # noqa: T201
-
-    def input(self, prompt: str = "", *, password: bool = False) -> str:
-        """One line from stdin; not shown as it is typed when it is a password."""
-        if password:
-            return getpass(prompt)
-        return input(prompt)
-
-
 class _Defaults:
-    everywhere: Any = IOConsole()
+    everywhere: Any = None
 
 
 _here: ContextVar[Any] = ContextVar("autogen_iostream", default=None)
 
 
+@runtime_checkable
 class IOStream(InputStream, OutputStream, Protocol):
     """A stream that prints and asks. Subclass it, or bring any object with both methods."""
 
@@ -99,3 +80,26 @@ class IOStream(InputStream, OutputStream, Protocol):
             yield
         finally:
             _here.reset(token)
+
+
+class IOConsole(IOStream):
+    """stdin and stdout, looked up at each use so that redirections count."""
+
+    def print(self, *objects: Any, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
+        """Print to stdout."""
+        try:
+            print(*objects, sep=sep, end=end, flush=flush)  # noqa: T201 this is where it ends up
+        except UnicodeEncodeError:
+            # A terminal that lacks a character is no reason to lose a conversation.
+            code = sys.stdout.encoding or "ascii"
+            shown = [str(o).encode(code, "backslashreplace").decode(code) for o in objects]
+            print(*shown, sep=sep, end=end, flush=flush)  # noqa: T201
+
+    def input(self, prompt: str = "", *, password: bool = False) -> str:
+        """One line from stdin; not shown as it is typed when it is a password."""
+        if password:
+            return getpass(prompt)
+        return input(prompt)
+
+
+IOStream.set_global_default(IOConsole())
