@@ -438,8 +438,9 @@ def test_kernel_that_ignores_interrupts_is_killed(kernel, run):
         ("import os; os.kill(os.getppid(), 9)", "it is gone"),
         ("b = []\nwhile True: b.append(bytearray(10_000_000))", "out of memory"),
         ("import os\nwhile os.fork(): pass\nb = bytearray(90_000_000)\nwhile 1: pass", "limit"),
+        ("import os\nwhile True: os.fork()", "too many processes (limit 64)"),
     ],
-    ids=["exit", "kill", "bridge", "memory", "processes"],
+    ids=["exit", "kill", "bridge", "memory", "processes", "fork bomb"],
 )
 def test_kernel_that_dies_is_told_and_replaced(kernel, run, code, why):
     box = kernel(memory_mb=512, processes=64)

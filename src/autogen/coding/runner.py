@@ -145,14 +145,22 @@ class Output:
 
 
 class Watch:
-    """Looks at what all processes of a block use; rlimits count only one at a time."""
+    """Looks at what all processes of a block use; rlimits count only one at a time.
+
+    `spare` is how many processes below the limit a block already ends.
+    """
 
     def __init__(
-        self, limits: dict[str, int], folder: str, processes: Callable[[], list[str]]
+        self,
+        limits: dict[str, int],
+        folder: str,
+        processes: Callable[[], list[str]],
+        *,
+        spare: int = 0,
     ) -> None:
         self.memory_bytes = limits["memory_bytes"]
         self.disk_bytes = limits["disk_bytes"]
-        self.processes = limits["processes"]
+        self.processes = limits["processes"] - spare
         self.running = processes
         self.page_bytes = os.sysconf("SC_PAGE_SIZE")
         self.folder = folder
@@ -418,7 +426,7 @@ class Runner:
     def run(self, job: dict[str, Any]) -> None:
         """Run one block and report it."""
         started_s = time.monotonic()
-        watch = Watch(self.limits, job["cwd"], self.running)
+        watch = Watch(self.limits, job["cwd"], self.running, spare=job.get("spare", 0))
         output = Output(self.frames, keep_bytes=job["keep_bytes"])
         try:
             child, reader = self.send_off(job)

@@ -44,6 +44,7 @@ CANCEL_S = 0.5
 LIFE_S = 20 * 24 * 3600.0
 END_S = 2.0
 MOST_WORDS = 4096
+MOST_SPARE = 8
 
 WAYS_OUT = (
     "A kernel needs sockets between its parts, so only bubblewrap and Docker can hold one. Ways "
@@ -313,6 +314,8 @@ class KernelWall(WalledExecutor):
         work_dir = self._folder_inside()
         job: dict[str, Any] = {"kind": "command", "cwd": work_dir, "file": "", "name": "the kernel"}
         job["argv"] = [python, f"{INSIDE}/{program}", f"{INSIDE}/{Door.NAME}"]
+        # At the limit itself a kernel would live on, but without a thread for the next cell.
+        job["spare"] = min(MOST_SPARE, self.processes // 8)
         answer = weakref.WeakMethod(self._answer)
 
         def ask(request: dict[str, Any], stop: Callable[[], bool]) -> dict[str, Any]:
