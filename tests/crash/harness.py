@@ -48,6 +48,7 @@ _PRIVATE = frozenset({"clock", "id", "random"})
 WIDTH = 3
 
 _STEP_S = 0.05
+_START_S = 60.0
 
 
 @dataclass
@@ -146,8 +147,13 @@ class Harness:
         assert self._nursery.stdin is not None
         self._nursery.stdin.write(json.dumps(whole).encode() + b"\n")
         self._nursery.stdin.flush()
-        pid: int = self._answers.get(timeout=60)["started"]
-        return pid
+        deadline = time.monotonic() + _START_S
+        while True:
+            with suppress(queue.Empty):
+                pid: int = self._answers.get(timeout=1)["started"]
+                return pid
+            if self._nursery.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"no process could be started:\n{self.output[-3000:]}")
 
     def hire(self, point: str | None = None, nth: int = 1, **constants: Any) -> Worker:
         """A new worker, which dies at `point` when it comes there for the `nth` time."""
