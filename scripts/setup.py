@@ -39,6 +39,11 @@ INPUTS = ("pyproject.toml", "scripts/setup", "scripts/setup.py", "src/autogen/_v
 SYSTEM_PROGRAMS = {
     "bwrap": ("bubblewrap", "the default sandbox cannot stand without it"),
 }
+# The same, for the profile "dev". Debian keeps servers of Postgres off the search path.
+DEV_PROGRAMS = {
+    "postgres": ("postgresql", "tests of durable runs on Postgres do not run without it"),
+}
+POSTGRES = "/usr/lib/postgresql"
 
 
 class SetupError(Exception):
@@ -232,10 +237,21 @@ def apt_install(package: str) -> bool:
     return run(*command) or (run(*root, "apt-get", *wait, "update") and run(*command))
 
 
-def install_system_programs() -> None:
+def programs_of(profile: str) -> dict[str, tuple[str, str]]:
+    return SYSTEM_PROGRAMS if profile == "base" else {**SYSTEM_PROGRAMS, **DEV_PROGRAMS}
+
+
+def is_missing(program: str) -> bool:
+    """Whether this is Linux, and has no such program."""
+    if not sys.platform.startswith("linux") or shutil.which(program):
+        return False
+    return not any(Path(POSTGRES).glob(f"*/bin/{program}"))
+
+
+def install_system_programs(profile: str) -> None:
     """Install the system programs that are missing; where that cannot be, go on without."""
-    for program, (package, _) in SYSTEM_PROGRAMS.items():
-        if not sys.platform.startswith("linux") or shutil.which(program):
+    for program, (package, _) in programs_of(profile).items():
+        if not is_missing(program):
             continue
         if not shutil.which("apt-get") or as_root() is None:
             continue
@@ -244,10 +260,10 @@ def install_system_programs() -> None:
                 raise SetupError(package)
 
 
-def name_missing_programs() -> None:
+def name_missing_programs(profile: str) -> None:
     """One line for each system program that is not there."""
-    for program, (package, loss) in SYSTEM_PROGRAMS.items():
-        if sys.platform.startswith("linux") and not shutil.which(program):
+    for program, (package, loss) in programs_of(profile).items():
+        if is_missing(program):
             print(
                 f"setup: {program} is missing, and {loss}. "
                 f"As root: apt-get update && apt-get install -y {package}"
@@ -297,10 +313,10 @@ def prepare(profile: str, *, python_given: bool) -> None:
                 make_venv()
             (VENV / "made-at").write_text(f"{VENV} {python_version()}\n", encoding="utf-8")
         install(profile)
-        install_system_programs()
+        install_system_programs(profile)
         (VENV / f"{profile}.stamp").write_text(fingerprint(profile), encoding="utf-8")
         print(f"setup: ready after {time.monotonic() - start:.1f} s", flush=True)
-    name_missing_programs()
+    name_missing_programs(profile)
 
 
 def last_lines_of_log(count: int = 15) -> str:
