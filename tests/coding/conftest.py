@@ -78,11 +78,11 @@ def run() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def eventually(wait_s: float) -> Callable[[Callable[[], bool]], None]:
+def eventually(wait_s: float) -> Callable[..., None]:
     """Waits until something is true, or fails."""
 
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + wait_s
+    def wait(condition: Callable[[], bool], *, within_s: float = wait_s) -> None:
+        deadline_s = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline_s, "waited too long"
             time.sleep(0.005)

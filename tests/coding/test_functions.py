@@ -11,7 +11,7 @@ import pytest
 from tests.compat.requirements import requirement
 
 from autogen.code_utils import create_virtual_env
-from autogen.coding import CodeBlock
+from autogen.coding import CodeBlock, packages
 from autogen.coding.func_with_reqs import FunctionWithRequirements, with_requirements
 from autogen.errors import PackageError, UsageError
 
@@ -65,6 +65,10 @@ def index(tmp_path, monkeypatch):
         wheel.writestr(f"{name}.dist-info/RECORD", "")
     monkeypatch.setenv("UV_NO_INDEX", "1")
     monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    # An earlier test may have had those of this machine read.
+    packages.pip_settings.cache_clear()
+    yield
+    packages.pip_settings.cache_clear()
 
 
 @requirement("exec:functions:import", "exec:functions:walled")
