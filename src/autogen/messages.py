@@ -324,24 +324,27 @@ def expand_tool_responses(messages: Sequence[Mapping[str, Any]]) -> Sequence[Map
     elif all(map(_is_ready, messages)):
         return messages
     out: list[Mapping[str, Any]] = []
+    # A long chat with tools comes by here at each of its calls, so that nothing is called per
+    # message that has been expanded before.
     for message in messages:
-        if _is_ready(message):
-            out.append(message)
-        elif "tool_responses" not in message:
+        if "tool_responses" in message:
+            known = message.parts if type(message) is Message else None
+            # Nested values may be changed unseen by `Message`; comparing is a tenth of the
+            # encoding.
+            if known is not None and known[0] == message["tool_responses"]:
+                out += known[1]
+            else:
+                out += _expanded(message)
+        elif "context" in message:
             message = filled(message)
             out.append({k: v for k, v in message.items() if k != "context"})
         else:
-            out.extend(_expanded(message))
+            out.append(message)
     return out
 
 
-def _expanded(message: Mapping[str, Any]) -> list[Any]:
+def _expanded(message: Mapping[str, Any]) -> list[Message]:
     responses = message["tool_responses"]
-    if isinstance(message, Message) and message.parts is not None:
-        seen, parts = message.parts
-        # Nested values may be changed unseen by `Message`; comparing is a tenth of the encoding.
-        if seen == responses:
-            return parts
     parts = [Message(r) for r in responses]
     if message.get("role") != "tool":
         parts.append(Message((k, v) for k, v in message.items() if k != "tool_responses"))
@@ -365,7 +368,10 @@ def encoded(
     kept = message.wire
     if kept is not None and kept[0] == dialect:
         nested = kept[2]
-        if nested is None or all(message.get(k) == v for k, v in nested.items()):
+        for key in nested or ():
+            if message.get(key) != nested[key]:  # type: ignore[index]
+                break
+        else:
             return kept[1]
     made = encode(message)
     changeable = {
