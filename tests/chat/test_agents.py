@@ -427,3 +427,61 @@ def test_agents_satisfy_the_protocols() -> None:
         assert isinstance(cls("x"), Agent)
         assert isinstance(cls("x"), LLMAgent)
     assert not isinstance(ScriptedHuman([]), Agent)
+
+
+METHODS = {
+    "send": "message recipient request_reply silent",
+    "receive": "message sender request_reply silent",
+    "generate_reply": "messages sender",
+    "initiate_chat": (
+        "recipient clear_history silent cache max_turns summary_method summary_args message"
+    ),
+    "initiate_chats": "chat_queue",
+    "generate_init_message": "message",
+    "check_termination_and_human_reply": "messages sender config",
+    "generate_function_call_reply": "messages sender config",
+    "generate_tool_calls_reply": "messages sender config",
+    "generate_oai_reply": "messages sender config",
+    "get_human_input": "prompt",
+    "execute_function": "func_call verbose",
+}
+SYNC_METHODS = {
+    "generate_code_execution_reply": "messages sender config",
+    "execute_code_blocks": "code_blocks",
+    "run_code": "code",
+    "register_reply": (
+        "trigger reply_func position config reset_config ignore_async_in_sync_chat "
+        "remove_other_reply_funcs"
+    ),
+    "replace_reply_func": "old_reply_func new_reply_func",
+    "register_nested_chats": ("chat_queue trigger reply_func_from_nested_chats position use_async"),
+    "register_hook": "hookable_method hook",
+    "register_function": "function_map",
+    "register_for_llm": "name description api_style",
+    "register_for_execution": "name",
+    "register_model_client": "model_client_cls",
+    "update_tool_signature": "tool_sig is_remove",
+    "update_function_signature": "func_sig is_remove",
+    "update_system_message": "system_message",
+    "update_max_consecutive_auto_reply": "value sender",
+    "max_consecutive_auto_reply": "sender",
+    "reset_consecutive_auto_reply_counter": "sender",
+    "stop_reply_at_receive": "sender",
+    "clear_history": "recipient nr_messages_to_preserve",
+    "chat_messages_for_summary": "agent",
+    "last_message": "agent",
+    "can_execute_function": "name",
+    "get_chat_results": "chat_index",
+    "print_usage_summary": "mode",
+    "reset": "",
+}
+TWINS = {f"a_{name}": arguments for name, arguments in METHODS.items()}
+
+
+@requirement("agent:methods")
+@pytest.mark.parametrize("cls", [ConversableAgent, AssistantAgent, UserProxyAgent])
+@pytest.mark.parametrize("method, arguments", [*(METHODS | SYNC_METHODS | TWINS).items()])
+def test_methods_take_the_arguments_of_before(cls: Any, method: str, arguments: str) -> None:
+    names = list(inspect.signature(getattr(cls, method)).parameters)[1:]
+    wanted = arguments.split()
+    assert names[: len(wanted)] == wanted

@@ -7,6 +7,7 @@ TITLE = "Agents"
 ROWS = [
     same("agent:defaults", "Every constructor parameter has the 0.2 default."),
     same("agent:positions", "Positional arguments stand in the 0.2 order in all three classes."),
+    same("agent:methods", "The methods take the 0.2 arguments under their names, in their order."),
     same("agent:class-attributes", "Subclasses set defaults through the 0.2 class attributes."),
     same("agent:description", "The description is the system message as it was at construction."),
     same("agent:assistant", "An assistant asks nobody, runs no code, and knows when to stop."),
