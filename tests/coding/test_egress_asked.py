@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +20,9 @@ from autogen.coding.egress import Destination, Egress, Refusal
 from autogen.testing import ScriptedHuman
 from autogen.testing.face import FACES, Face
 
+from .test_sandbox_network import FETCH, Site
+
 wall = pytest.mark.wall
-
-FETCH = """
-import urllib.request, urllib.error
-def fetch(url):
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer: print(answer.read().decode())
-    except OSError as error: print(error)
-"""
-
-
-class Site(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"{self.headers['Host']}{self.path}".encode())
-
-    def log_message(self, *args: Any) -> None:
-        return
 
 
 @pytest.fixture(params=FACES, ids=str)
@@ -171,22 +155,22 @@ def test_code_may_ask_for_a_few_hosts_only(
 def test_clocks_stand_still_while_a_person_thinks(
     face: Face, sandbox: Callable[..., Any], looked_up: list[str], wait_s: float
 ) -> None:
-    box = sandbox(network=[], timeout=1)
+    box = sandbox(network=[], timeout=2)
     box.start()
     thought = threading.Event()
 
     def think(prompt: str) -> str:
         # Longer than the block may take, and than a budget has for it.
-        thought.wait(2.5)
+        thought.wait(3.5)
         return "yes"
 
     user = asking(box, think)
-    budget = Budget(code_seconds=2)
+    budget = Budget(code_seconds=3)
     fill = "print('x' * 200_000, flush=True)\nfetch"
     block = code("http://a.example/x").replace("fetch('", f"{fill}('")
     (output,) = told(face, user, block, run=RunOptions(budget=budget))
     assert output.endswith("a.example/x\n")
-    assert budget.spent.code_seconds < 2
+    assert budget.spent.code_seconds < 3
 
 
 @wall

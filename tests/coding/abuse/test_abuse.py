@@ -79,6 +79,8 @@ def worlds(raise_world):
     made = {}
 
     def get(name):
+        if name in made and not made[name].stands:
+            made.pop(name).close()
         if name not in made:
             made[name] = raise_world(ATTACKABLE[name])
             made[name].settle()

@@ -70,10 +70,12 @@ def open_python() -> str | None:
     return SYSTEM_PYTHON if told.stdout.startswith(wanted) else None
 
 
-def mounts() -> list[str]:
-    """The mount points of this process, without those of containers, which come and go."""
+def mounts() -> set[str]:
+    """The mount points of this process, without those of containers and of other tests."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return sorted(point for line in lines if "docker" not in (point := line.split()[4]))
+    points = {line.split()[4] for line in lines}
+    elsewhere = tempfile.gettempdir() + "/"
+    return {one for one in points if "docker" not in one and not one.startswith(elsewhere)}
 
 
 def below(pid: int) -> set[int]:
@@ -264,8 +266,8 @@ class World:
             found.append("the process of the host was stopped or killed")
         if os.getpriority(os.PRIO_PROCESS, self.victim.pid) != os.getpriority(os.PRIO_PROCESS, 0):
             found.append("the process of the host has another priority")
-        if mounts() != self.mounts:
-            found.append("mounts")
+        if changed := mounts() ^ self.mounts:
+            found.append(f"mounts: {sorted(changed)}")
         return found
 
     # -- the end -----------------------------------------------------------------------------------
@@ -276,7 +278,8 @@ class World:
 
     def _end_stage(self) -> None:
         assert self.stage.stdin and self.stage.stdout and self.stage.stderr
-        self.stage.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.stage.stdin.close()
         try:
             self.stage.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -284,6 +287,11 @@ class World:
             self.stage.wait()
         self.stage.stdout.close()
         self.stage.stderr.close()
+
+    @property
+    def stands(self) -> bool:
+        """Whether it can be played in; attacks on a wall without a layer reach other worlds too."""
+        return self.stage.poll() is None and self.work.is_dir()
 
     def close(self) -> None:
         self._open.close()
