@@ -170,7 +170,12 @@ def controls():
 def test_attack_works_without_the_layer_that_stops_it(raise_world, name, layer, attack):
     world = raise_world(ATTACKABLE[name], without=(layer,))
     try:
-        told = world.play(BY_ID[attack])
+        try:
+            told = world.play(BY_ID[attack])
+        except AssertionError:
+            # It may even end the program that waits for its result.
+            assert world.changes()
+            return
         assert "GOT" in told["output"] or world.changes(), told
     finally:
         world.close()

@@ -264,7 +264,7 @@ class World:
         status = Path(f"/proc/{self.victim.pid}/status").read_text()
         if self.victim.poll() is not None or "State:\tS" not in status:
             found.append("the process of the host was stopped or killed")
-        if os.getpriority(os.PRIO_PROCESS, self.victim.pid) != os.getpriority(os.PRIO_PROCESS, 0):
+        elif os.getpriority(os.PRIO_PROCESS, self.victim.pid) != os.getpriority(os.PRIO_PROCESS, 0):
             found.append("the process of the host has another priority")
         if changed := mounts() ^ self.mounts:
             found.append(f"mounts: {sorted(changed)}")
