@@ -201,6 +201,11 @@ class Database:
         )
         return Budget(account=account)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether `close` was called: what that ends goes on elsewhere."""
+        return self._over.is_set()
+
     def close(self) -> None:
         """Let go of the database. Runs under way here go on when they are run again."""
         atexit.unregister(self.close)

@@ -78,7 +78,7 @@ class Execution:
 
     def obeys(self, token: CancelToken) -> AbstractContextManager[None]:
         """Inside the `with` block the run is stopped through `token` if somebody wishes it."""
-        self.recording.is_muted = lambda: token.reason == PARKED
+        self.recording.is_muted = lambda: token.reason == PARKED or self._database.is_closing
         return self._database.obeyed(self.run_id, token)
 
     def _told(self, events: list[tuple[Event, int]]) -> None:
@@ -124,6 +124,9 @@ class Execution:
         """Write down that the execution ended in an error; the next one tries that step again."""
         if self._owner is None or self._log is None:
             return
+        cancelled = isinstance(error, RunCancelled) or not isinstance(error, Exception)
+        if cancelled and self._worker_ends:
+            return
         if self.record.team is not None and type(error) is JournalError:
             # The database was away: workers go on with the run as if this one had died.
             with suppress(JournalError):
@@ -132,7 +135,6 @@ class Execution:
         try:
             self.recording.take_back(error)
             self.recording.flush()
-            cancelled = isinstance(error, RunCancelled) or not isinstance(error, Exception)
             self._database.store.update(
                 self.run_id,
                 self._owner,
@@ -147,9 +149,14 @@ class Execution:
         finally:
             self._leave(is_finished=False)
 
+    @property
+    def _worker_ends(self) -> bool:
+        """Whether the worker ends and not the run: others find it as one of a worker that died."""
+        return self.record.team is not None and self._database.is_closing
+
     def release(self) -> None:
         """Let go of a run that nobody ended: whoever runs it next goes on with it."""
-        if self._owner is None or self._log is None:
+        if self._owner is None or self._log is None or self._worker_ends:
             return
         with suppress(RunLost):
             self._database.store.update(self.run_id, self._owner, status="paused", leave=True)

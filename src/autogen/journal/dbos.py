@@ -141,7 +141,7 @@ class DbosEngine:
         self._seats[workflow_id] = seat
         try:
             with _translated(f"run {run_id!r}"):
-                self._loop.run(self._start(workflow_id))
+                self._loop.run(self._start(workflow_id, _HOSTED, workflow_id))
             return seat.result(_START_S)
         except TimeoutError:
             raise JournalError(
@@ -150,9 +150,9 @@ class DbosEngine:
         finally:
             self._seats.pop(workflow_id, None)
 
-    async def _start(self, workflow_id: str) -> None:
+    async def _start(self, workflow_id: str, name: str, *args: Any) -> None:
         with SetWorkflowID(workflow_id):
-            await DBOS.start_workflow_async(_workflows()[_HOSTED], workflow_id)
+            await DBOS.start_workflow_async(_workflows()[name], *args)
 
     def has_seat(self, workflow_id: str) -> bool:
         """Whether somebody in this process waits for the log of a workflow."""
@@ -223,6 +223,19 @@ class DbosEngine:
             options["priority"] = priority
         with _translated(f"run {run_id!r}"):
             self.call(self.client.enqueue, options, run_id, attempt)
+
+    def start(self, run_id: str, attempt: int) -> bool:
+        """Make an execution here at once, as if it had come from the queue; only for workers.
+
+        Returns:
+            Whether this version of the journal may; if not, it belongs in the queue.
+        """
+        if attempt > 1 and self._version_of(run_id, attempt) not in (None, JOURNAL_VERSION):
+            return False
+        name = _workflow_id(run_id, attempt)
+        with _translated(f"run {run_id!r}"):
+            self._loop.run(self._start(name, _QUEUED, run_id, attempt))
+        return True
 
     def check_version(self, run_id: str) -> None:
         """See to it that a run that goes on was begun by this version of the journal.
@@ -326,15 +339,17 @@ class DbosEngine:
     def close(self) -> None:
         """Let go of the database. Executions under way go on elsewhere once they are missed."""
         with self._lock:
-            if self._client is not None:
-                self.call(self._client.destroy)
-                self._client = None
-            if self._is_launched:
-                if not self._is_guest:
-                    self.call(DBOS.destroy)
-                self._loop.close()
-                self._is_launched = False
-                _Home.move_out(self)
+            was_launched, self._is_launched = self._is_launched, False
+        # Outside of the lock, because executions that are ended here still ask for the client.
+        if was_launched:
+            if not self._is_guest:
+                self.call(DBOS.destroy)
+            self._loop.close()
+            _Home.move_out(self)
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            self.call(client.destroy)
         self._aside.shutdown()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:

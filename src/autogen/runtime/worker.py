@@ -59,6 +59,20 @@ class Worker:
         self._mailbox.close()
         self.database.close()
 
+    def begin(self, record: RunRecord) -> bool:
+        """Make the next execution of a run here and at once; it passes by the queue.
+
+        Dies this process, the run is found like any other that nobody took up.
+
+        Returns:
+            False where it belongs in the queue: this worker does not know the team, or the team
+            has a limit that only the queue can keep.
+        """
+        team = self.teams.get(str(record.team))
+        if team is None or team.concurrency is not None:
+            return False
+        return self.database.engine.start(record.id, record.attempts + 1)
+
     # -- one execution
 
     async def _work(self, job: Job, log: Log) -> None:
@@ -72,6 +86,9 @@ class Worker:
         except RunLost as lost:
             logger.warning("%s", lost)
         except Exception as error:  # noqa: BLE001 the run says what became of it
+            if self.database.is_closing:
+                # It goes on with another worker, which finds it without an owner that lives.
+                return
             logger.warning("Run %r failed: %s: %s", job.run_id, type(error).__name__, error)
             if execution is not None:
                 await asyncio.to_thread(self._failed, execution, error)

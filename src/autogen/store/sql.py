@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -41,6 +41,8 @@ class SqlStore:
 
     def __init__(self, url: str):
         self.url = url
+        #: Called with the id of a run that this process has changed, in the thread that did.
+        self.on_change: list[Callable[[str], None]] = []
         self._engine = connected(url)
         self._now = NOW[self._engine.dialect.name]
         is_file = self._engine.dialect.name == "sqlite"
@@ -217,6 +219,7 @@ class SqlStore:
         with self.writing(f"run {run_id!r}") as connection:
             if connection.execute(changed).rowcount != 1:
                 raise _lost(run_id)
+        self._tell(run_id)
 
     def wish(self, run_id: str, wish: Wish) -> RunRecord:
         """Ask whoever has a run to stop it; one that nobody has yet is stopped at once."""
@@ -238,6 +241,10 @@ class SqlStore:
         )
         with self.reading("what is wished of runs") as connection:
             return {row.id: row.wish for row in connection.execute(query)}
+
+    def _tell(self, run_id: str) -> None:
+        for told in self.on_change:
+            told(run_id)
 
     # -- workers
 
@@ -405,6 +412,7 @@ class SqlStore:
                     .where(runs.c.id == run_id)
                     .values(last_pos=pos, last_hash=last, updated_at=self._now)
                 )
+        self._tell(run_id)
         return [event_of(row["pos"], row["body"]) for row in rows]
 
     def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
