@@ -183,6 +183,38 @@ def doctor(
     raise typer.Exit(report(as_json=as_json, debug=debug))
 
 
+@app.command(epilog=_EXIT_CODES)
+def serve(
+    teams_in: Annotated[
+        str, typer.Option("--teams", metavar="DIR", help="Folder with Python and team files.")
+    ] = ".",
+    database: Annotated[
+        str | None, typer.Option(metavar="URL", help="sqlite:///PATH or postgresql://...")
+    ] = None,
+    host: Annotated[str, typer.Option(metavar="HOST", help="A name of loopback.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="0 for any that is free.")
+    ] = 8000,
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Whether runs are executed here as well.")
+    ] = True,
+    debug: Debug = False,
+) -> None:
+    """Serve teams over HTTP on this machine; runs survive the server."""
+    from .serve import serve_teams
+
+    raise typer.Exit(
+        serve_teams(
+            teams_in=teams_in,
+            database=database,
+            host=host,
+            port=port,
+            is_worker=worker,
+            debug=debug,
+        )
+    )
+
+
 def _make_streams_safe() -> None:
     """Give the process streams it can write any text to."""
     for name in ("stdout", "stderr"):

@@ -1,0 +1,59 @@
+"""Routes beside the work: is the server there, which teams are there, a cookie for a browser."""
+
+from __future__ import annotations
+
+from fastapi import Response
+
+from .common import PartsOf, router
+from .guard import COOKIE
+from .problems import Problem
+from .schemas import HealthOut, SessionIn, TeamOut, TeamPage
+from .telling import as_json
+
+__all__ = ["health", "sessions", "teams"]
+
+health = router(tag="health", prefix="")
+sessions = router(tag="session")
+teams = router(tag="teams")
+
+
+@health.get("/healthz", response_model=HealthOut)
+async def is_alive() -> Response:
+    """Whether the server is there."""
+    return as_json({"status": "ok"})
+
+
+@health.get("/readyz", response_model=HealthOut)
+def is_ready(parts: PartsOf) -> Response:
+    """Whether the server can reach its database; 503 where it cannot."""
+    parts.runtime.runs(limit=1)
+    return as_json({"status": "ok"})
+
+
+@sessions.post("/session", status_code=204)
+async def open_session(parts: PartsOf, asked: SessionIn) -> Response:
+    """Exchange the token for a cookie that scripts of pages can't read."""
+    if not parts.credentials.is_token(asked.token):
+        raise Problem(401, "this is not the token that `autogen serve` printed.")
+    answer = Response(status_code=204)
+    answer.set_cookie(COOKIE, parts.credentials.new_session(), httponly=True, samesite="strict")
+    return answer
+
+
+def _told(name: str, parts: PartsOf) -> dict[str, object]:
+    team = parts.teams[name]
+    return {"name": name, "description": team.description, "concurrency": team.concurrency}
+
+
+@teams.get("/teams", response_model=TeamPage)
+async def list_teams(parts: PartsOf) -> Response:
+    """The teams that runs can be asked of."""
+    return as_json({"items": [_told(name, parts) for name in sorted(parts.teams)]})
+
+
+@teams.get("/teams/{name}", response_model=TeamOut)
+async def get_team(parts: PartsOf, name: str) -> Response:
+    """One team."""
+    if name not in parts.teams:
+        raise Problem(404, f"there is no team {name!a}.")
+    return as_json(_told(name, parts))

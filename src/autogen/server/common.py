@@ -1,0 +1,73 @@
+"""What the routes share: the parts of the service, names in paths, and pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from ..runtime.runtime import Runtime
+from ..runtime.teams import Team
+from .feed import Feed
+from .guard import Credentials
+from .problems import Problem, ProblemOut
+from .schemas import MOST_POS
+from .strict import StrictRoute
+
+__all__ = ["After", "Limit", "Parts", "PartsOf", "RunId", "cursor_of", "id_of_cursor", "router"]
+
+#: Any text that can stand in a path, without control characters.
+_ID = r"^[^\x00-\x1f\x7f]+$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the routes work with."""
+
+    runtime: Runtime
+    teams: dict[str, Team]
+    feed: Feed
+    credentials: Credentials
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(_parts)]
+RunId = Annotated[str, Path(min_length=1, max_length=200, pattern=_ID)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+After = Annotated[int, Query(ge=0, le=MOST_POS, description="The number of the last known event.")]
+
+
+def router(*, tag: str, prefix: str = "/api/v1") -> APIRouter:
+    """A router whose routes read strictly, and tell every error as a problem."""
+    default: dict[int | str, dict[str, Any]] = {
+        "default": {"model": ProblemOut, "description": "What is wrong, and what to do about it."}
+    }
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=default)
+
+
+def cursor_of(run_id: str) -> str:
+    """Where the next page begins; opaque to clients."""
+    return base64.urlsafe_b64encode(run_id.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+
+
+def id_of_cursor(cursor: str) -> str:
+    """The run that a cursor stands for.
+
+    Raises:
+        Problem: 422; it is none of ours.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        run_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        run_id = ""
+    if not run_id or "\0" in run_id:
+        raise Problem(422, "the cursor is not one that this server gave.")
+    return run_id

@@ -1,0 +1,159 @@
+"""`Service`: the HTTP server with its own worker, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from ..errors import UsageError
+from ..runtime.folder import find_teams
+from ..runtime.runtime import Runtime
+from ..runtime.teams import teams
+from ..runtime.worker import Worker
+from .api import application
+from .common import Parts
+from .feed import Feed
+from .guard import LOOPBACK_NAMES, Credentials
+
+__all__ = ["Service"]
+
+#: How long requests under way may take when the server ends.
+_GRACE_S = 3
+
+
+class Service:
+    """Serves the runs of a database on loopback.
+
+    Args:
+        database: As `Runtime` takes it.
+        teams_in: A folder with teams; None for those this process knows.
+        host: A name of loopback.
+        port: 0 for any that is free.
+        token: What callers have to show; None for a random one.
+        is_worker: Whether runs are executed here as well.
+
+    Raises:
+        UsageError: The host is not loopback, the port is taken, or there are no teams.
+        JournalError: The database cannot be used.
+    """
+
+    def __init__(
+        self,
+        database: str | None = None,
+        *,
+        teams_in: str | Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        token: str | None = None,
+        is_worker: bool = True,
+    ):
+        if host not in LOOPBACK_NAMES:
+            raise UsageError(
+                f"the host {host!r} can be reached from elsewhere, and the server has no keys that "
+                "tell callers apart; use '127.0.0.1', and let others in through a tunnel."
+            )
+        if teams_in is not None:
+            find_teams(teams_in)
+        self.token = secrets.token_urlsafe(32) if token is None else token
+        self._socket = _bound(host, port)
+        self._feed = Feed()
+        self._runtime: Runtime | None = None
+        self._worker: Worker | None = None
+        try:
+            self._runtime = Runtime(database)
+            self._worker = self._runtime.worker(is_eager=True) if is_worker else None
+        except BaseException:
+            self.close()
+            raise
+        self._runtime.on_change(self._feed.changed)
+        parts = Parts(
+            runtime=self._runtime,
+            teams=teams(),
+            feed=self._feed,
+            credentials=Credentials(self.token),
+        )
+        self._server = _Server(
+            uvicorn.Config(
+                application(parts),
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                lifespan="off",
+                proxy_headers=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            ),
+            self._feed,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the server answers."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run(self, *, when_ready: Callable[[], Any] | None = None) -> None:
+        """Serve until SIGINT or SIGTERM, or `stop`. Runs under way go on with the next worker."""
+        try:
+            if self._worker is not None:
+                self._worker.start()
+            self._server.when_ready = when_ready
+            self._server.run(sockets=[self._socket])
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Have `run` return; may be called from any thread."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Let go of the port and the database."""
+        self._socket.close()
+        if self._worker is not None:
+            self._worker.stop()
+        if self._runtime is not None:
+            self._runtime.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams before it waits for requests to end."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed):
+        super().__init__(config)
+        self._feed = feed
+        self.when_ready: Callable[[], Any] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would raise the signal again when all is over, which makes an error of the end.
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.when_ready is not None:
+            await asyncio.to_thread(self.when_ready)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._feed.close()
+        await super().shutdown(sockets=sockets)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise UsageError(
+            f"port {port} of {host} cannot be used ({error.strerror}); choose another one with "
+            "--port, or 0 for any that is free."
+        ) from error
+    return made
