@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autogen._durable.database import Database
 from autogen.testing import LoopbackLLM
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,9 @@ def test_example_runs(
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-of-this-test")
         exec(compile(example, str(page), "exec", dont_inherit=True), {"__name__": "__main__"})
+    for database in list(Database._open.values()):
+        # A process records runs in one database at a time, and an example need not close its own.
+        database.close()
     _check_comments(example, capsys.readouterr().out)
 
 

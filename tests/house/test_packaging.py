@@ -128,7 +128,7 @@ def test_clean_environment_has_the_command(clean, tmp_path):
 
 
 # Whole modules that belong to an extra; nobody imports them before it is asked for by name.
-OF_EXTRAS = ("autogen.journal.dbos", "autogen.store.")
+OF_EXTRAS = ("autogen.journal.dbos", "autogen.server.", "autogen.store.")
 
 
 def test_clean_environment_imports_every_module(clean, tmp_path):
