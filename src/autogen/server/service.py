@@ -83,6 +83,8 @@ class Service:
             uvicorn.Config(
                 application(parts),
                 access_log=False,
+                # The logging of the program is its own affair.
+                log_config=None,
                 log_level="warning",
                 server_header=False,
                 lifespan="off",
