@@ -141,6 +141,9 @@ class Database:
             except JournalError as error:
                 # It may come back; until then others may take our runs over, which fences us.
                 logger.warning("No sign of life could be written: %s", error)
+            except Exception:
+                # Without this thread every run here looks dead.
+                logger.exception("Looking after durable runs failed; it goes on.")
 
     @contextmanager
     def obeyed(self, run_id: str, token: CancelToken) -> Iterator[None]:

@@ -196,7 +196,7 @@ def entered(run: Run) -> Iterator[Run]:
 
 @contextmanager
 def outside() -> Iterator[None]:
-    """Inside the `with` block no run is under way: for what must be done even if it is cancelled."""
+    """Inside the `with` block no run is under way: for what must be done though it is cancelled."""
     token = _current.set(None)
     try:
         yield

@@ -1,8 +1,10 @@
-"""A production run as a regression test.
+"""A production run as a regression test, without a model.
 
     def test_review_still_goes_as_it_went():
         with replay("chat-17", database="sqlite:///tests/runs.db"):
             user.initiate_chat(reviewer, message="Review PR 17.")
+
+It fails with the first request that differs.
 """
 
 from __future__ import annotations
