@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def test_example_runs(
     for database in list(Database._open.values()):
         # A process records runs in one database at a time, and an example need not close its own.
         database.close()
+    # Its handler writes to what was stderr in this test, and that is closed after it.
+    logging.getLogger("dbos").handlers.clear()
     _check_comments(example, capsys.readouterr().out)
 
 
