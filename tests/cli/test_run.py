@@ -197,13 +197,6 @@ def test_misuse_is_exit_code_2_in_few_words(arguments, run):
     assert 0 < len(err.splitlines()) < 10
 
 
-def test_program_is_not_taken_for_a_task(run, tmp_path):
-    (tmp_path / "program.py").write_text("print(1)")
-    code, _, err = run("run", "program.py", "--model", "m", "--base-url", "http://127.0.0.1:1")
-    assert code == 2
-    assert "python program.py" in " ".join(err.split())
-
-
 def test_turns_that_are_used_up_are_exit_code_4(run):
     with LoopbackLLM(["Still thinking."]) as server:
         code, out, _ = run("run", "x", "--max-turns", "1", *at(server))

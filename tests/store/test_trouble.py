@@ -195,9 +195,11 @@ def test_a_full_disk_is_told_and_what_was_written_is_whole(
     tmp_path: Path, require_part: Callable[..., NoReturn]
 ) -> None:
     """The disk is a small one in memory, so nothing of it is left to look at afterwards."""
-    disk = ["--size", str(1 << 20), "--tmpfs", "/tmp"]
-    told = walled(require_part, *disk, url="sqlite:////tmp/runs.db", n=200)
-    assert "events of run 'r' could not be written to sqlite:////tmp/runs.db: the disk is" in told
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    url = f"sqlite:///{folder}/runs.db"
+    told = walled(require_part, "--size", str(1 << 20), "--tmpfs", str(folder), url=url, n=200)
+    assert f"events of run 'r' could not be written to {url}: the disk is" in told
     assert "make room, then run it again" in told
 
 

@@ -105,11 +105,40 @@ def demo(
     )
 
 
-@app.command(epilog=_EXIT_CODES)
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="sqlite:///PATH or postgresql://... (AUTOGEN_DATABASE_URL, .autogen/runs.db).",
+        callback=_not_blank,
+    ),
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Its id; `autogen runs` lists them.")]
+TeamsIn = Annotated[
+    str, typer.Option("--teams", metavar="DIR", help="Folder with Python and team files.")
+]
+
+
+@app.command(
+    epilog=_EXIT_CODES,
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True},
+)
 def run(
     task: Annotated[
-        str, typer.Argument(metavar="TASK", help='What is to be done, in quotes; "-" reads stdin.')
+        str,
+        typer.Argument(
+            metavar="TASK|PROGRAM.py",
+            help='What is to be done, in quotes ("-" reads stdin), or a program to run.',
+        ),
     ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Arguments of the program.")
+    ] = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="Names the run; with the same one it goes on."),
+    ] = None,
+    database: Database = None,
     model: Model = None,
     base_url: BaseUrl = None,
     work_dir: Annotated[
@@ -127,16 +156,30 @@ def run(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Two agents work on a task: one writes code, the other runs it, until it is done."""
+    """Two agents work on a task until it is done; or a program runs, and survives its death."""
     if timeout is not None and not timeout > 0:
         raise typer.BadParameter("it must be a positive number of seconds.", param_hint="--timeout")
     if budget_usd is not None and not 0 <= budget_usd < math.inf:
         raise typer.BadParameter("it must be a number of dollars.", param_hint="--budget-usd")
     if task.endswith(".py") and os.path.isfile(task):
+        from .program import run_program
+
+        raise typer.Exit(
+            run_program(
+                task,
+                arguments or (),
+                run_id=run_id,
+                database=database,
+                budget_usd=budget_usd,
+                timeout_s=timeout,
+                debug=debug,
+            )
+        )
+    if arguments:
+        raise typer.BadParameter("a task is one text; put it in quotes.", param_hint="TASK")
+    if run_id is not None or database is not None:
         raise typer.BadParameter(
-            f"{task} is a program, and `autogen run` takes a task in words; "
-            f"start it with: python {task}",
-            param_hint="TASK",
+            "only programs are recorded so far: autogen run PROGRAM.py --id ID.", param_hint="--id"
         )
     from .run import run_task
 
@@ -213,6 +256,229 @@ def serve(
             debug=debug,
         )
     )
+
+
+@app.command(epilog=_EXIT_CODES)
+def worker(teams_in: TeamsIn = ".", database: Database = None, debug: Debug = False) -> None:
+    """Run chats of teams that were submitted, here and on as many machines as there are."""
+    from .runs import work
+
+    raise typer.Exit(work(teams_in=teams_in, database=database, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def submit(
+    team: Annotated[str, typer.Argument(metavar="TEAM", help="A team that the workers know.")],
+    message: Annotated[
+        str | None, typer.Argument(metavar="MESSAGE", help="What is said first.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Names the run.")] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", help="Most US dollars for the whole run.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Most time for one execution.")
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(min=0, metavar="N", help="1 is taken up before 2; 0 before all.")
+    ] = 0,
+    wait: Annotated[
+        bool, typer.Option("--wait", metavar="", help="Wait for its end and print the summary.")
+    ] = False,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Have workers run a chat of a team."""
+    from . import runs as about
+
+    raise typer.Exit(
+        about.submit(
+            team,
+            message,
+            run_id=run_id,
+            budget_usd=budget_usd,
+            timeout_s=timeout,
+            priority=priority,
+            is_waited_for=wait,
+            database=database,
+            debug=debug,
+        )
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def runs(
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="Only those: running, waiting, ...")
+    ] = None,
+    team: Annotated[
+        str | None, typer.Option(metavar="TEAM", help="Only those of this team.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The most to list.")] = 50,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="One JSON object a line.")
+    ] = False,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """List durable runs, the newest first."""
+    from .runs import list_runs
+
+    raise typer.Exit(
+        list_runs(
+            status=status, team=team, limit=limit, as_json=as_json, database=database, debug=debug
+        )
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def show(
+    run_id: RunId,
+    follow: Annotated[
+        bool, typer.Option("--follow", metavar="", help="Go on until the run stops.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="The events, one JSON object a line.")
+    ] = False,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Show what was said in a run; the numbers are those to fork at."""
+    from . import runs as about
+
+    raise typer.Exit(
+        about.show(run_id, is_followed=follow, as_json=as_json, database=database, debug=debug)
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def cancel(run_id: RunId, database: Database = None, debug: Debug = False) -> None:
+    """Have a run stop, wherever it is executed."""
+    from . import runs as about
+
+    raise typer.Exit(about.cancel(run_id, database=database, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def pause(run_id: RunId, database: Database = None, debug: Debug = False) -> None:
+    """Have a run stop for a while; resume lets it go on."""
+    from . import runs as about
+
+    raise typer.Exit(about.pause(run_id, database=database, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def resume(
+    run_id: RunId,
+    budget_usd: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", help="A new limit for the whole run.")
+    ] = None,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Have workers go on with a run that was stopped, or failed."""
+    from . import runs as about
+
+    raise typer.Exit(about.resume(run_id, budget_usd=budget_usd, database=database, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def answer(
+    question: Annotated[
+        str | None, typer.Argument(metavar="QUESTION", help="Its id; none lists the open ones.")
+    ] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The answer.")] = None,
+    approve: Annotated[
+        bool, typer.Option("--approve", metavar="", help="Let the agent do what it wants to do.")
+    ] = False,
+    deny: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Do not let it, and say why.")
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", metavar="", help="End the chat.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who answers.")] = None,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Answer what an agent asks, or list what is asked."""
+    from . import runs as about
+
+    raise typer.Exit(
+        about.answer(
+            question,
+            text,
+            is_approved=approve,
+            denial=deny,
+            is_stopped=stop,
+            by=by,
+            database=database,
+            debug=debug,
+        )
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def replay(
+    run_id: RunId, teams_in: TeamsIn = ".", database: Database = None, debug: Debug = False
+) -> None:
+    """Run a team again against the record of a run; says what differs, calls nothing."""
+    from . import runs as about
+
+    raise typer.Exit(about.replay(run_id, teams_in=teams_in, database=database, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def fork(
+    run_id: RunId,
+    at: Annotated[int, typer.Option(min=1, metavar="POS", help="Number of the last shared event.")],
+    edit: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What that message says instead.")
+    ] = None,
+    new_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Names the new run.")
+    ] = None,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Make a run that shares another one's steps up to an event; they cost nothing."""
+    from . import runs as about
+
+    raise typer.Exit(
+        about.fork(run_id, at=at, edit=edit, new_id=new_id, database=database, debug=debug)
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def diff(
+    left: Annotated[str, typer.Argument(metavar="A", help="A run.")],
+    right: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Tell where two runs begin to differ."""
+    from . import runs as about
+
+    raise typer.Exit(about.diff(left, right, database=database, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def verify(run_id: RunId, database: Database = None, debug: Debug = False) -> None:
+    """Tell whether the events of a run are as they were written."""
+    from . import runs as about
+
+    raise typer.Exit(about.verify(run_id, database=database, debug=debug))
+
+
+@app.command(epilog=_EXIT_CODES)
+def prune(
+    older_than: Annotated[str, typer.Option(metavar="PERIOD", help="Such as 30d, 12h, 90m.")],
+    yes: Annotated[bool, typer.Option("--yes", metavar="", help="Do not ask.")] = False,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Delete runs that ended long ago."""
+    from . import runs as about
+
+    raise typer.Exit(about.prune(older_than, is_sure=yes, database=database, debug=debug))
 
 
 def _make_streams_safe() -> None:

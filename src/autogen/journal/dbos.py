@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -128,6 +129,7 @@ class DbosEngine:
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="autogen-journal")
         self._loop: _Loop
         _wal(url)
+        _keep_quiet()
         with _translated("the database"):
             self.call(DBOS.migrate, url)
 
@@ -363,6 +365,16 @@ class DbosEngine:
         except RuntimeError:
             return function(*args)
         return self._aside.submit(contextvars.copy_context().run, function, *args).result()
+
+
+def _keep_quiet() -> None:
+    """Have DBOS log to nobody, where the program has not said to whom.
+
+    It would add a handler for the standard error of this moment, and write to that for ever.
+    """
+    log = logging.getLogger("dbos")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
 
 
 class _Loop:

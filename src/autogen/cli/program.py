@@ -1,0 +1,90 @@
+"""`autogen run PROGRAM.py`: a program as it is, its chats durable and limited from outside."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import runpy
+import secrets
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+
+from .._chat.wiring import RunOptions, everywhere, options
+from ..errors import AutogenError
+from ..events import Event
+from ..limits.budget import Budget
+from .outcome import ExitCode, code_of_stop, exit_with_words, say
+
+__all__ = ["run_program"]
+
+#: A program that ended normally says what it has to say itself; only these are told by the code.
+_TOLD = ("budget", "loop", "timeout")
+
+
+def run_program(
+    path: str,
+    arguments: Sequence[str],
+    *,
+    run_id: str | None,
+    database: str | None,
+    budget_usd: float | None,
+    timeout_s: float | None,
+    debug: bool,
+) -> int:
+    """Run the file at `path` as `__main__`; the exit code.
+
+    Its chats are `ID/1`, `ID/2`, ... in the order in which they start. Run again with the same id,
+    those that are over are told from their record, and the open one goes on.
+    """
+    is_durable = importlib.util.find_spec("dbos") is not None
+    name = run_id or f"{os.path.splitext(os.path.basename(path))[0]}-{secrets.token_hex(3)}"
+    again = f"autogen run {shlex.quote(path)} --id {name}"
+    if not is_durable:
+        if run_id is not None:
+            say('autogen: --id needs the extra "durable"; this run is not recorded.')
+        else:
+            say('This run is not recorded: the extra "durable" is not installed.')
+    ended: list[str | None] = []
+
+    def note_end(event: Event) -> None:
+        if event.type == "chat.finished" and event.parent is None:
+            ended.append(event.data.get("stop_reason"))
+
+    budget = None if budget_usd is None else Budget(usd=budget_usd)
+    ambient = RunOptions(
+        id=name if is_durable else None,
+        durable=is_durable,
+        database=database if is_durable else None,
+        budget=budget,
+        timeout_s=timeout_s,
+    )
+    before = sys.argv, sys.path[0]
+    sys.argv, sys.path[0] = [path, *arguments], os.path.dirname(os.path.abspath(path))
+    everywhere.append(note_end)
+    try:
+        with exit_with_words(debug=debug), options(ambient):
+            try:
+                runpy.run_path(path, run_name="__main__")
+            except Exception as error:
+                if isinstance(error, AutogenError):
+                    raise
+                # A mistake of the program: what python would say.
+                traceback.print_exc()
+                raise SystemExit(int(ExitCode.ERROR)) from None
+    except SystemExit as end:
+        if end.code not in (None, 0) and is_durable:
+            say(f"To go on: {again}")
+        raise
+    finally:
+        everywhere.remove(note_end)
+        sys.argv, sys.path[0] = before
+    stopped = next((reason for reason in ended if reason in _TOLD), None)
+    if stopped is None:
+        return int(ExitCode.DONE)
+    say(
+        f"autogen: a chat stopped early ({stopped})."
+        + (f" To go on: {again}" if is_durable else "")
+    )
+    return int(code_of_stop(stopped))

@@ -1,0 +1,351 @@
+"""The commands about durable runs: submit, list, show, stop, go on, answer, tell again."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from ..errors import UsageError
+from ..events import Event
+from ..runtime.folder import find_teams
+from ..runtime.runtime import Runtime
+from ..store.base import QuestionRecord, RunRecord
+from .outcome import ExitCode, code_of_stop, exit_with_words, say
+from .pen import harmless, time_words
+
+__all__ = [
+    "answer",
+    "cancel",
+    "diff",
+    "fork",
+    "list_runs",
+    "pause",
+    "prune",
+    "replay",
+    "resume",
+    "show",
+    "submit",
+    "verify",
+    "work",
+]
+
+_PERIOD = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_WIDTH = 72
+
+
+@contextmanager
+def _runtime(database: str | None, *, debug: bool) -> Iterator[Runtime]:
+    with exit_with_words(debug=debug), Runtime(database) as runtime:
+        yield runtime
+
+
+def work(*, teams_in: str, database: str | None, debug: bool) -> int:
+    """Run a worker until Ctrl-C or SIGTERM."""
+    import signal
+    import threading
+
+    over = threading.Event()
+    with _runtime(database, debug=debug) as runtime:
+        worker = runtime.worker(teams_in)
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, lambda *_: over.set())
+        worker.start()
+        say(f"working for {', '.join(sorted(worker.teams))}; Ctrl-C ends it, runs go on elsewhere.")
+        over.wait()
+        worker.stop()
+    return int(ExitCode.DONE)
+
+
+def submit(
+    team: str,
+    message: str | None,
+    *,
+    run_id: str | None,
+    budget_usd: float | None,
+    timeout_s: float | None,
+    priority: int,
+    is_waited_for: bool,
+    database: str | None,
+    debug: bool,
+) -> int:
+    """Have workers run a chat of a team; prints the id."""
+    with _runtime(database, debug=debug) as runtime:
+        name = runtime.submit(
+            team,
+            message,
+            id=run_id,
+            budget=None if budget_usd is None else {"usd": budget_usd},
+            timeout_s=timeout_s,
+            priority=priority,
+        )
+        print(name, flush=True)
+        if not is_waited_for:
+            return int(ExitCode.DONE)
+        record = runtime.wait(name)
+        print(harmless(str((record.result or {}).get("summary") or "")))
+        return _code_of(record)
+
+
+def _code_of(record: RunRecord) -> int:
+    if record.status == "finished":
+        return int(ExitCode.DONE)
+    if record.error is not None:
+        say(f"autogen: the run failed: {record.error['type']}: {record.error['text']}")
+    return int(code_of_stop(record.stop_reason))
+
+
+def list_runs(
+    *,
+    status: str | None,
+    team: str | None,
+    limit: int,
+    as_json: bool,
+    database: str | None,
+    debug: bool,
+) -> int:
+    """Print runs, the newest first."""
+    with _runtime(database, debug=debug) as runtime:
+        found = runtime.runs(status=status, team=team, limit=limit)
+        if as_json:
+            for record in found:
+                print(json.dumps(_facts(record)))
+            return int(ExitCode.DONE)
+        rows = [("RUN", "TEAM", "STATUS", "STOPPED", "MESSAGES", "CHANGED")]
+        for record in found:
+            n = str((record.result or {}).get("n_messages", ""))
+            stopped = record.stop_reason or ""
+            age = _age(record.updated_at)
+            rows.append((record.id, record.team or "-", record.status, stopped, n, age))
+        _print_table(rows)
+        if not found:
+            say("There are no such runs.")
+    return int(ExitCode.DONE)
+
+
+def _facts(record: RunRecord) -> dict[str, Any]:
+    assert record.created_at is not None and record.updated_at is not None
+    return {
+        "id": record.id,
+        "team": record.team,
+        "status": record.status,
+        "stop_reason": record.stop_reason,
+        "attempts": record.attempts,
+        "result": record.result,
+        "error": record.error,
+        "created_at": record.created_at.isoformat(),
+        "updated_at": record.updated_at.isoformat(),
+    }
+
+
+def _age(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    seconds = max(0.0, (datetime.now(UTC) - at).total_seconds())
+    if seconds >= 2 * 86400:
+        return f"{seconds / 86400:.0f} days ago"
+    if seconds >= 2 * 3600:
+        return f"{seconds / 3600:.0f} h ago"
+    return f"{time_words(seconds)} ago"
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(harmless("  ".join(cells)).rstrip())
+
+
+def show(
+    run_id: str, *, is_followed: bool, as_json: bool, database: str | None, debug: bool
+) -> int:
+    """Print what was said in a run, each message with the number to fork at."""
+    with _runtime(database, debug=debug) as runtime:
+        record = runtime.run(run_id)
+        found = runtime.follow(run_id) if is_followed else _all(runtime, run_id)
+        for event in found:
+            if as_json:
+                print(event.to_json(), flush=True)
+            else:
+                _print_event(event)
+        record = runtime.run(run_id)
+        if not as_json:
+            why = f" ({record.stop_reason})" if record.stop_reason else ""
+            print(f"\n{record.id}: {record.status}{why}, {record.attempts} executions")
+    return int(ExitCode.DONE)
+
+
+def _all(runtime: Runtime, run_id: str) -> Iterator[Event]:
+    after = 0
+    while page := runtime.events(run_id, after=after):
+        yield from page
+        after = page[-1].pos or after
+
+
+def _print_event(event: Event) -> None:
+    data = event.data
+    if event.type == "message.sent":
+        print(f"\n[{event.pos}] {data.get('sender')} -> {data.get('recipient')}:")
+        print(harmless(_text_of(data.get("message") or {})))
+    elif event.type in ("budget.spent", "guard.tripped", "error", "egress.refused"):
+        text = data.get("text") or data.get("type") or ""
+        print(f"\n[{event.pos}] {event.type}: {harmless(str(text))}")
+
+
+def _text_of(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    text = content if isinstance(content, str) else json.dumps(content) if content else ""
+    calls = [
+        f"{call['function'].get('name')}({call['function'].get('arguments')})"
+        for call in message.get("tool_calls") or ()
+        if isinstance(call, dict) and "function" in call
+    ]
+    return "\n".join([*([text] if text else []), *calls])
+
+
+def _changed(
+    run_id: str,
+    change: Callable[[Runtime], RunRecord],
+    words: str,
+    *,
+    database: str | None,
+    debug: bool,
+) -> int:
+    with _runtime(database, debug=debug) as runtime:
+        record = change(runtime)
+        if record.status == "finished":
+            raise UsageError(f"run {run_id!r} is finished; there is nothing to stop.")
+        print(f"{record.id}: {words}")
+    return int(ExitCode.DONE)
+
+
+def cancel(run_id: str, *, database: str | None, debug: bool) -> int:
+    """Have a run stop."""
+    return _changed(
+        run_id, lambda r: r.cancel(run_id), "is being cancelled", database=database, debug=debug
+    )
+
+
+def pause(run_id: str, *, database: str | None, debug: bool) -> int:
+    """Have a run stop for a while."""
+    return _changed(
+        run_id, lambda r: r.pause(run_id), "is being paused", database=database, debug=debug
+    )
+
+
+def resume(run_id: str, *, budget_usd: float | None, database: str | None, debug: bool) -> int:
+    """Have workers go on with a run."""
+    with _runtime(database, debug=debug) as runtime:
+        limits = None if budget_usd is None else {"usd": budget_usd}
+        record = runtime.resume(run_id, budget=limits)
+        print(f"{record.id}: {record.status}")
+    return int(ExitCode.DONE)
+
+
+def answer(
+    question_id: str | None,
+    text: str | None,
+    *,
+    is_approved: bool,
+    denial: str | None,
+    is_stopped: bool,
+    by: str | None,
+    database: str | None,
+    debug: bool,
+) -> int:
+    """Answer a question, or list the open ones."""
+    with _runtime(database, debug=debug) as runtime:
+        if question_id is None:
+            return _list_questions(runtime.questions())
+        ways = [is_approved, denial is not None, is_stopped, text is not None]
+        if sum(ways) != 1:
+            raise UsageError(
+                "give one answer: a text, --approve, --deny REASON or --stop (which ends the chat)."
+            )
+        said = "" if is_approved else "exit" if is_stopped else text or f"Denied: {denial}"
+        done = runtime.answer(question_id, said, by=by)
+        print(f"{done.id}: answered")
+    return int(ExitCode.DONE)
+
+
+def _list_questions(found: Sequence[QuestionRecord]) -> int:
+    for question in found:
+        print(f"{question.id}  {question.agent} ({question.kind}), {_age(question.asked_at)}")
+        print(f"  {harmless(question.prompt)}")
+    if not found:
+        say("No question is open.")
+    return int(ExitCode.DONE)
+
+
+def replay(run_id: str, *, teams_in: str, database: str | None, debug: bool) -> int:
+    """Run a team again against the record of a run; exit code 1 if it differs."""
+    with _runtime(database, debug=debug) as runtime:
+        find_teams(teams_in)
+        told = runtime.replay(run_id)
+        print(told.text)
+        return int(ExitCode.DONE if told.is_same else ExitCode.ERROR)
+
+
+def fork(
+    run_id: str,
+    *,
+    at: int,
+    edit: str | None,
+    new_id: str | None,
+    database: str | None,
+    debug: bool,
+) -> int:
+    """Make a run that shares another one's steps up to an event; prints its id."""
+    with _runtime(database, debug=debug) as runtime:
+        made = runtime.fork(run_id, at=at, edit=edit, id=new_id)
+        print(made.id)
+        if made.team is None:
+            say("It goes on when its program is run with this id.")
+    return int(ExitCode.DONE)
+
+
+def diff(left: str, right: str, *, database: str | None, debug: bool) -> int:
+    """Print where two runs begin to differ; exit code 1 if they do."""
+    with _runtime(database, debug=debug) as runtime:
+        found = runtime.diff(left, right)
+        print(f"the first {found.n_same} messages are the same")
+        for sign, events in (("-", found.left), ("+", found.right)):
+            for event in events:
+                text = _text_of(event.data.get("message") or {}).replace("\n", " ")
+                short = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+                print(f"{sign} [{event.pos}] {event.data.get('sender')}: {harmless(short)}")
+        differs = bool(found.left or found.right)
+        return int(ExitCode.ERROR if differs else ExitCode.DONE)
+
+
+def verify(run_id: str, *, database: str | None, debug: bool) -> int:
+    """Tell whether the events of a run are as they were written; exit code 1 if not."""
+    with _runtime(database, debug=debug) as runtime:
+        verdict = runtime.verify(run_id)
+        print(verdict.text)
+        return int(ExitCode.DONE if verdict.is_whole else ExitCode.ERROR)
+
+
+def prune(older_than: str, *, is_sure: bool, database: str | None, debug: bool) -> int:
+    """Delete runs that ended long ago."""
+    with _runtime(database, debug=debug) as runtime:
+        match = _PERIOD.fullmatch(older_than)
+        if match is None:
+            raise UsageError(
+                f"--older-than is {older_than!r}; give a number and s, m, h or d: 30d."
+            )
+        seconds = int(match[1]) * _SECONDS[match[2]]
+        if not is_sure:
+            if not sys.stdin.isatty():
+                raise UsageError("what is pruned is gone; say --yes to mean it.")
+            say(f"Runs that ended more than {older_than} ago are deleted. Type yes to go on:")
+            if sys.stdin.readline().strip() != "yes":
+                return int(ExitCode.DONE)
+        n = runtime.prune(older_than_s=seconds)
+        print(f"{n} run{'' if n == 1 else 's'} deleted")
+    return int(ExitCode.DONE)
