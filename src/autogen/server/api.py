@@ -11,6 +11,7 @@ from .basics import health, sessions, teams
 from .common import Parts
 from .events import events
 from .guard import OPEN_PATHS, Guard
+from .pages import pages
 from .problems import MEDIA_TYPE, handle_errors
 from .questions import questions
 from .runs import runs
@@ -23,7 +24,7 @@ def application(parts: Parts) -> FastAPI:
     # No pages of documentation: theirs load scripts from elsewhere.
     app = FastAPI(title="autogen-next", version=__version__, docs_url=None, redoc_url=None)
     app.state.parts = parts
-    for routes in (health, sessions, teams, runs, events, questions):
+    for routes in (health, sessions, teams, runs, events, questions, pages):
         app.include_router(routes)
     handle_errors(app)
     app.add_middleware(Guard, credentials=parts.credentials)

@@ -19,7 +19,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import Problem, problem_response
 
-__all__ = ["COOKIE", "LOOPBACK_NAMES", "MOST_BYTES", "OPEN_PATHS", "Credentials", "Guard"]
+__all__ = [
+    "COOKIE",
+    "LOOPBACK_NAMES",
+    "MOST_BYTES",
+    "OPEN_PAGES",
+    "OPEN_PATHS",
+    "Credentials",
+    "Guard",
+]
 
 #: The names under which a browser on this machine may reach the server.
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -34,6 +42,10 @@ _MOST_IGNORED = 16 * MOST_BYTES
 
 #: What anybody on this machine may ask: whether the server is there, and for a cookie.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/v1/session"})
+
+#: The pages of the studio, which hold no data: they are how a browser comes to ask for the cookie.
+OPEN_PAGES = frozenset({"/", "/studio", "/favicon.svg"})
+_OPEN_BELOW = ("/assets/", "/studio/")
 
 #: So many cookies hold at once; the oldest goes first.
 _MOST_SESSIONS = 100
@@ -107,7 +119,7 @@ class Guard:
         origins = headers.getlist("origin")
         if origins and origins != [f"http://{hosts[0]}"]:
             raise Problem(403, "requests of other web pages are not answered.")
-        if path not in OPEN_PATHS and not self._is_known(headers):
+        if not _is_open(path) and not self._is_known(headers):
             raise Problem(
                 401,
                 "show the token that `autogen serve` printed: `Authorization: Bearer TOKEN`.",
@@ -128,6 +140,10 @@ class Guard:
         except CookieError:
             return False
         return cookie is not None and self.credentials.is_session(cookie.value)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path in OPEN_PAGES or path.startswith(_OPEN_BELOW)
 
 
 def _name_of(address: str) -> str | None:
