@@ -22,7 +22,7 @@ from ..limits.spending import book_again, budgets_here
 from .allow import allowed_by_people, asks_people
 from .state import current_chat
 from .steps import CODE, TUPLE, asked
-from .wiring import event, is_watched
+from .wiring import acting, event, is_watched
 
 if TYPE_CHECKING:
     # pydantic stands behind these; it is not loaded before there is code to run.
@@ -165,7 +165,8 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
     async def run_now() -> Any:
         nonlocal is_replayed
         is_replayed = False
-        return await _executed(agent, executor, blocks)
+        with acting(agent):
+            return await _executed(agent, executor, blocks)
 
     result: CodeResult = await step(
         "code",

@@ -15,7 +15,7 @@ from ..messages import expand_tool_responses
 from ..usage import Usage
 from .state import current_chat
 from .steps import ANSWER, Answer, request_parts
-from .wiring import event, is_watched
+from .wiring import acting, event, is_watched
 
 __all__ = ["completed_text", "generate_oai_reply"]
 
@@ -88,7 +88,8 @@ async def _answered(client: Any, request: dict[str, Any], is_ours: bool) -> Answ
     usages: list[Usage] = []
     if is_ours:
         request["on_usage"] = usages.append
-    response = await point(client, "create")(**request)
+    with acting(request["agent"]):
+        response = await point(client, "create")(**request)
     answers = client.extract_text_or_completion_object(response)
     first = answers[0] if answers else None
     reply = first if first is None or isinstance(first, str) else _message_of(first)

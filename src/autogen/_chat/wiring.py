@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RunOptions",
     "Silenced",
+    "acting",
     "chat_opened",
     "event",
     "everywhere",
@@ -169,6 +170,25 @@ def event(
     return Emit(_make_event(run, type, data, agent=agent, silent=silent))
 
 
+#: Kept events that a leaf reports, which knows no agent.
+_OF_CODE = frozenset({"egress.allowed", "egress.refused"})
+
+#: Name of the agent whose model, or whose code, is at work.
+_acting: ContextVar[str | None] = ContextVar("autogen_acting", default=None)
+
+
+@contextmanager
+def acting(agent: Any) -> Iterator[None]:
+    """Inside the `with` block what leaves report is reported of `agent`."""
+    before = _acting.get()
+    _acting.set(getattr(agent, "name", None))
+    try:
+        yield
+    finally:
+        # Not by token: a coroutine that is thrown away may be closed in another context.
+        _acting.set(before)
+
+
 class Silenced(Event):
     """An event that is recorded but not printed."""
 
@@ -189,6 +209,8 @@ def _make_event(
     chat: Chat | None = run.scope
     if silent is None:
         silent = chat is not None and chat.silent
+    if agent is None and (type in TRANSIENT_TYPES or type in _OF_CODE):
+        agent = _acting.get()
     # One sink prints, and one may record.
     n_viewers = len(run.sinks) - 1 - (run.recorder is not None)
     form = Event if not silent else Silenced if n_viewers else Unseen

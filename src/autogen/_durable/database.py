@@ -28,6 +28,7 @@ from ..store.base import RunRecord
 if TYPE_CHECKING:
     from ..journal.dbos import DbosEngine
     from ..store.asking import Questions
+    from ..store.notices import Notices
     from ..store.sql import SqlStore
 
 __all__ = ["DEFAULT_URL", "LEASE_S", "Database", "database_url", "edited"]
@@ -82,6 +83,7 @@ class Database:
         self.worker_id = f"{socket.gethostname()}:{self.pid}:{uuid.uuid4().hex[:8]}"
         self.store = _store(url)
         self._engine: DbosEngine | None = None
+        self._notices: Notices | None = None
         self._beating: threading.Thread | None = None
         self._over = threading.Event()
         self._guard = threading.RLock()
@@ -108,7 +110,19 @@ class Database:
                 )
             self._engine = _engine(self.url, self.worker_id, work=work, queues=queues)
         self.live()
+        if self._notices is None and not self.url.startswith("sqlite"):
+            self._notices = _notices(self.url, self.store)
+        if self._notices is not None:
+            self._notices.tell()
         self._engine.launch()
+
+    def listen(self) -> None:
+        """Hear of what other processes do, where the database carries that."""
+        with self._guard:
+            if self._notices is None and not self.url.startswith("sqlite"):
+                self._notices = _notices(self.url, self.store)
+            if self._notices is not None:
+                self._notices.listen()
 
     # -- signs of life
 
@@ -223,6 +237,9 @@ class Database:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+        if self._notices is not None:
+            self._notices.close()
+            self._notices = None
         if self._beating is not None:
             with suppress(JournalError):
                 self.store.leave(self.worker_id)
@@ -267,6 +284,12 @@ def _store(url: str) -> SqlStore:
     except ModuleNotFoundError as error:
         raise UsageError(_INSTALL_HINT) from error
     return SqlStore(url)
+
+
+def _notices(url: str, store: SqlStore) -> Notices:
+    from ..store.notices import Notices
+
+    return Notices(url, store)
 
 
 def _engine(url: str, worker_id: str, **serving: Any) -> DbosEngine:

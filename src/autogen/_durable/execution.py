@@ -67,6 +67,7 @@ class Execution:
             entries=entries,
             log=log,
             outlet=None if owner is None else self._told,
+            live=None if owner is None else self._heard,
             attempt=self.attempt,
             is_over=owner is None,
         )
@@ -84,6 +85,10 @@ class Execution:
     def _told(self, events: list[tuple[Event, int]]) -> None:
         assert self._owner is not None
         self._database.store.append(self.run_id, self._owner, events)
+
+    def _heard(self, event: Event) -> None:
+        for told in self._database.store.on_event:
+            told(event)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write down how the run ended.

@@ -58,6 +58,7 @@ class Recording:
         entries: Iterable[Entry] = (),
         log: Log | None = None,
         outlet: Callable[[list[tuple[Event, int]]], object] | None = None,
+        live: Callable[[Event], object] | None = None,
         attempt: int = 1,
         is_over: bool = False,
     ):
@@ -68,6 +69,7 @@ class Recording:
             log: Where new steps go; None where the run is over.
             outlet: Takes stored events, in order, several at a time, each with the number of steps
                 that had been taken when it happened.
+            live: Gets each event at once, transient ones too, in the thread that drives. Quick.
             attempt: Number of this execution.
             is_over: No step may be taken any more.
         """
@@ -90,6 +92,7 @@ class Recording:
         self._n_steps = 0
         self._log = log
         self._outlet = outlet
+        self._live = live
         self._waiting: list[tuple[Event, int]] = []
         self._raised: list[tuple[Exception, str]] = []
         self._lock = threading.RLock()
@@ -149,6 +152,8 @@ class Recording:
 
     def __call__(self, event: Event) -> None:
         """Take an event; transient ones pass."""
+        if self._live is not None and not self.is_over:
+            self._live(event)
         if event.key is None or self._outlet is None or self.is_over or self.is_muted():
             return
         ends = event.type == "chat.finished" and event.data.get("stop_reason") in UNFINISHED

@@ -323,6 +323,15 @@ class Runtime:
         """Have `told` called with the id of each run that this process changes, in any thread."""
         self._database.store.on_change.append(told)
 
+    def on_event(self, told: Callable[[Event], None]) -> None:
+        """Have `told` called with each event of runs under way as it happens, in any thread.
+
+        Live text too, which is never stored. Of runs that other processes execute it comes on
+        Postgres only, a moment later, and may be missed.
+        """
+        self._database.store.on_event.append(told)
+        self._database.listen()
+
     def budget(self, name: str, **limits: Any) -> Budget:
         """The budget with this name, which all processes share: `runtime.budget("june", usd=50)`.
 

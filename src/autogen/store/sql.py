@@ -43,6 +43,9 @@ class SqlStore:
         self.url = url
         #: Called with the id of a run that this process has changed, in the thread that did.
         self.on_change: list[Callable[[str], None]] = []
+        #: Called with each event of runs that are executed in this process as it happens, before
+        #: it is stored and also where it never is, in the thread that drives the run.
+        self.on_event: list[Callable[[Event], None]] = []
         self._engine = connected(url)
         self._now = NOW[self._engine.dialect.name]
         is_file = self._engine.dialect.name == "sqlite"
