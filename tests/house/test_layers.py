@@ -78,7 +78,7 @@ SINGLE_ADAPTERS: Mapping[str, frozenset[str]] = {
 }
 
 # `testing` may import everything; only these may import it.
-TESTING_IS_FOR = {"autogen.cli.demo"}
+TESTING_IS_FOR = {"autogen.cli.demo", "autogen.cli.demo_teams"}
 
 # The core asks and never acts: what it may not import, anywhere in a file.
 CORE_FILES = ("autogen._chat", "autogen.agentchat", "autogen._kernel.ops", "autogen._kernel.faces")
