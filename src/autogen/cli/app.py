@@ -153,6 +153,9 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Most time for the whole run.")
     ] = None,
+    is_shown: Annotated[
+        bool, typer.Option("--studio", metavar="", help="Show the program's chats in a browser.")
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -172,8 +175,13 @@ def run(
                 database=database,
                 budget_usd=budget_usd,
                 timeout_s=timeout,
+                is_shown=is_shown,
                 debug=debug,
             )
+        )
+    if is_shown:
+        raise typer.BadParameter(
+            "only programs are shown: autogen run PROGRAM.py --studio.", param_hint="--studio"
         )
     if arguments:
         raise typer.BadParameter("a task is one text; put it in quotes.", param_hint="TASK")
@@ -254,6 +262,34 @@ def serve(
             port=port,
             is_worker=worker,
             debug=debug,
+        )
+    )
+
+
+@app.command(epilog=_EXIT_CODES)
+def studio(
+    teams_in: Annotated[
+        str | None,
+        typer.Option(
+            "--teams", metavar="DIR", help="Folder with Python and team files (teams/, examples)."
+        ),
+    ] = None,
+    database: Database = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, metavar="PORT", help="8000, or one that is free."),
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Whether a browser is opened.")
+    ] = True,
+    debug: Debug = False,
+) -> None:
+    """Look at runs in a browser: follow, answer, stop, fork and begin them."""
+    from .studio import open_studio
+
+    raise typer.Exit(
+        open_studio(
+            teams_in=teams_in, database=database, port=port, is_opened=browser, debug=debug
         )
     )
 
