@@ -1,6 +1,7 @@
 """Make `.venv` ready: environment, hash-pinned packages, this project itself, and system packages.
 
-    scripts/setup base    what `make demo` needs
+    scripts/setup base    what the package needs
+    scripts/setup demo    that, and what records runs and shows them: for `make demo`
     scripts/setup dev     that, and what the tests and checks need
 
 Standard library only, because it runs before anything is installed. One line per stage with its
@@ -31,6 +32,7 @@ LOG = VENV / "setup.log"
 # A later profile contains the earlier ones.
 PROFILES = {
     "base": ("requirements/base.txt", "requirements/build.txt"),
+    "demo": ("requirements/studio.txt", "requirements/build.txt"),
     "dev": ("requirements/dev.txt",),
 }
 INPUTS = ("pyproject.toml", "scripts/setup", "scripts/setup.py", "src/autogen/_version.py")
@@ -42,6 +44,7 @@ SYSTEM_PROGRAMS = {
 # The same, for the profile "dev". Debian keeps servers of Postgres off the search path.
 DEV_PROGRAMS = {
     "postgres": ("postgresql", "tests of durable runs on Postgres do not run without it"),
+    "chromium": ("chromium", "tests of the studio in a browser do not run without it"),
 }
 POSTGRES = "/usr/lib/postgresql"
 
@@ -238,7 +241,7 @@ def apt_install(package: str) -> bool:
 
 
 def programs_of(profile: str) -> dict[str, tuple[str, str]]:
-    return SYSTEM_PROGRAMS if profile == "base" else {**SYSTEM_PROGRAMS, **DEV_PROGRAMS}
+    return {**SYSTEM_PROGRAMS, **DEV_PROGRAMS} if profile == "dev" else SYSTEM_PROGRAMS
 
 
 def is_missing(program: str) -> bool:
