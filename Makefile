@@ -5,14 +5,18 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint crash crash-short bench wheel lock api clean
+.PHONY: help demo studio pages pictures test check lint crash crash-short bench wheel lock api clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: ## two agents write, run and repair a program; ends with a chart in ./autogen-demo/
-	@sh scripts/setup base
+	@sh scripts/setup demo
 	@$(bin)/autogen demo $(ARGS)
+
+studio: ## the page that shows runs, that of the demo among them, in a browser
+	@sh scripts/setup demo
+	@$(bin)/autogen studio $(ARGS)
 
 test: ## the whole test suite, slow tests included
 	@sh scripts/setup dev
@@ -46,6 +50,14 @@ wheel: ## wheel and sdist into dist/
 lock: ## solve requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for the newest)
 	@sh scripts/setup dev
 	@sh scripts/lock $(ARGS)
+
+pages: ## build the studio's page from studio/ into src/autogen/studio/static
+	@sh scripts/setup dev
+	@$(bin)/python scripts/studio.py $(ARGS)
+
+pictures: ## take docs/images/studio-*.png from the real thing
+	@sh scripts/setup dev
+	@$(bin)/python scripts/pictures.py $(ARGS)
 
 api: ## write the snapshot of the public API, tests/house/api.txt
 	@sh scripts/setup dev
