@@ -99,7 +99,7 @@ def test_source_archive_holds_what_a_build_and_a_test_run_need(archives):
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"pyproject.toml", "LICENSE", "Makefile", "scripts/setup", "tests/conftest.py"}
-    wanted |= {f"requirements/{name}.txt" for name in ("base", "build", "dev")}
+    wanted |= {f"requirements/{name}.txt" for name in ("base", "build", "dev", "studio")}
     assert (wanted | {f"src/{name}" for name in shipped_files()}) - names == set()
 
 

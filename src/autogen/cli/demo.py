@@ -6,7 +6,9 @@ has: HTTP, streaming, the wall, a package installed into it, programs that fail 
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from ..agentchat.user_proxy_agent import UserProxyAgent
 from ..coding.local import LocalCommandLineCodeExecutor
 from ..coding.packages import Layers
 from ..coding.walls import WallReport, probe
-from ..errors import NoWallError, UsageError
+from ..errors import AutogenError, NoWallError, UsageError
+from ..runtime.runtime import Runtime
 from ..testing import LoopbackLLM, Reply, Request
 from .demo_script import CHART, DATA, TASK, next_answer
 from .model import ModelChoice, choose_model
@@ -154,7 +157,19 @@ def _talk(
     user_proxy = UserProxyAgent(
         DOER, human_input_mode="NEVER", code_execution_config=code_execution_config
     )
-    return session.talk(user_proxy, assistant, TASK)
+    return session.talk(user_proxy, assistant, TASK, record_as=_name_of_record(session.pen))
+
+
+def _name_of_record(pen: Pen) -> str | None:
+    """What the run is recorded as, for the studio; None where it cannot be."""
+    if importlib.util.find_spec("dbos") is None:
+        return None
+    try:
+        Runtime().close()
+    except AutogenError as error:
+        pen.warn(f"This run is not recorded: {error}")
+        return None
+    return f"demo-{uuid.uuid4().hex[:6]}"
 
 
 def _close(
@@ -176,6 +191,8 @@ def _close(
     if is_scripted:
         told["cost"] = "0 tokens of a model, 0 dollars: the answers were scripted"
     session.pen.facts(list(told.items()), ok=code is ExitCode.DONE)
+    if importlib.util.find_spec("fastapi") is not None:
+        session.pen.text("\nThe same in a browser, with every step: `autogen studio`")
     if is_scripted:
         session.pen.text("\nThe same with a model: `autogen demo --model NAME`")
     return int(code)

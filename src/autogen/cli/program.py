@@ -10,12 +10,14 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from .._chat.wiring import RunOptions, everywhere, options
-from ..errors import AutogenError
+from ..errors import AutogenError, UsageError
 from ..events import Event
 from ..limits.budget import Budget
 from .outcome import ExitCode, code_of_stop, exit_with_words, say
+from .studio import shown_beside
 
 __all__ = ["run_program"]
 
@@ -31,12 +33,14 @@ def run_program(
     database: str | None,
     budget_usd: float | None,
     timeout_s: float | None,
+    is_shown: bool = False,
     debug: bool,
 ) -> int:
     """Run the file at `path` as `__main__`; the exit code.
 
     Its chats are `ID/1`, `ID/2`, ... in the order in which they start. Run again with the same id,
-    those that are over are told from their record, and the open one goes on.
+    those that are over are told from their record, and the open one goes on. Where it `is_shown`,
+    this process serves the studio until the program ends.
     """
     is_durable = importlib.util.find_spec("dbos") is not None
     name = run_id or f"{os.path.splitext(os.path.basename(path))[0]}-{secrets.token_hex(3)}"
@@ -46,6 +50,12 @@ def run_program(
             say('autogen: --id needs the extra "durable"; this run is not recorded.')
         else:
             say('This run is not recorded: the extra "durable" is not installed.')
+    if is_shown and not is_durable:
+        with exit_with_words(debug=debug):
+            raise UsageError(
+                '--studio shows recorded runs, which need the extra "durable": '
+                'pip install -e ".[server,durable]" in a clone of autogen-next.'
+            )
     ended: list[str | None] = []
 
     def note_end(event: Event) -> None:
@@ -64,7 +74,11 @@ def run_program(
     sys.argv, sys.path[0] = [path, *arguments], os.path.dirname(os.path.abspath(path))
     everywhere.append(note_end)
     try:
-        with exit_with_words(debug=debug), options(ambient):
+        with (
+            exit_with_words(debug=debug),
+            shown_beside(database) if is_shown else nullcontext(),
+            options(ambient),
+        ):
             try:
                 runpy.run_path(path, run_name="__main__")
             except Exception as error:

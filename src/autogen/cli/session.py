@@ -51,13 +51,21 @@ class Session:
         timeout_s: float | None = None,
         budget: Budget | None = None,
         clear_history: bool = True,
+        record_as: str | None = None,
     ) -> tuple[ChatResult, float]:
         """One chat from its first message to its end; the result, and the seconds it took.
 
+        With `record_as` it is a durable run with that id.
         Ctrl-C ends it with `stop_reason` "cancelled"; other errors leave it, the screen restored.
         """
         started = time.monotonic()
-        options = RunOptions(sinks=self.sinks, timeout_s=timeout_s, budget=budget)
+        options = RunOptions(
+            id=record_as,
+            durable=record_as is not None,
+            sinks=self.sinks,
+            timeout_s=timeout_s,
+            budget=budget,
+        )
         try:
             with _warnings_on(self.pen):
                 result: ChatResult = user.initiate_chat(
