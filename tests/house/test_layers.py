@@ -200,6 +200,9 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.modules: dict[str, Module] = {}
         for path in sorted(folder.rglob("*.py")):
+            if "templates" in path.parts:
+                # Projects that are written for users: no part of the house.
+                continue
             parts = ["autogen", *path.relative_to(folder).with_suffix("").parts]
             is_package = parts[-1] == "__init__"
             name = ".".join(parts[:-1] if is_package else parts)

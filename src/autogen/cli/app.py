@@ -9,6 +9,7 @@ import io
 import math
 import os
 import sys
+from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
@@ -515,6 +516,24 @@ def prune(
     from . import runs as about
 
     raise typer.Exit(about.prune(older_than, is_sure=yes, database=database, debug=debug))
+
+
+class Project(StrEnum):
+    """What `autogen new` makes."""
+
+    BLUEPRINT = "blueprint"
+
+
+@app.command(epilog=_EXIT_CODES)
+def new(
+    what: Annotated[Project, typer.Argument(metavar="blueprint", help="A production project.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Made; must not have files yet.")],
+    debug: Debug = False,
+) -> None:
+    """Write a project to begin from: two agents, their API, Docker, compose, Kubernetes."""
+    from .new import new_blueprint
+
+    raise typer.Exit(new_blueprint(folder, debug=debug))
 
 
 def _make_streams_safe() -> None:
