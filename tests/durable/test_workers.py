@@ -11,8 +11,10 @@ from tests.chat.cast import plain, texts
 from tests.postgres import postgres_server, postgres_url  # noqa: F401 fixtures
 
 from autogen import ConversableAgent, Runtime, UserProxyAgent
+from autogen.coding import CodeBlock, CodeResult, MarkdownCodeExtractor
 from autogen.errors import AlreadyAnswered, ReplayMismatch, UsageError
 from autogen.human import mailbox
+from autogen.human.base import Edited
 from autogen.runtime import teams
 from autogen.runtime.worker import Worker
 from autogen.testing import ScriptedModel
@@ -254,3 +256,67 @@ def test_two_teams_of_one_name_are_refused(known: Any) -> None:
     known("words")(words())
     with pytest.raises(UsageError, match="two teams have the name 'words'"):
         known("words")(asking)
+
+
+def proposing() -> Any:
+    """One who proposes code, and one who asks people before it runs it."""
+    quiet: Any = {"human_input_mode": "NEVER"}
+    coder = ConversableAgent(
+        "coder", default_auto_reply="```python\nprint(6 * 7)\n```\n```python\n```", **quiet
+    )
+    user = UserProxyAgent(
+        "user",
+        human_input_mode="ALWAYS",
+        code_execution_config={"executor": EchoExecutor()},
+    )
+    return {"sender": user, "recipient": coder}
+
+
+class EchoExecutor:
+    """Prints what it would run."""
+
+    code_extractor = MarkdownCodeExtractor()
+    timeout = 5
+
+    def execute_code_blocks(self, code_blocks: list[CodeBlock]) -> CodeResult:
+        return CodeResult(exit_code=0, output="|".join(block.code for block in code_blocks))
+
+    def restart(self) -> None:
+        """Nothing to do."""
+
+
+def test_an_edited_proposal_is_what_is_executed_and_the_original_is_kept(
+    working: Any, known: Any, until: Until, wait_s: float
+) -> None:
+    known("proposing")(proposing)
+    runtime = working()
+    run_id = runtime.submit("proposing", "go")
+    (question,) = until(runtime.questions)
+    assert question.kind == "approve"
+    runtime.answer(question.id, Edited("```python\nprint(1)\n```"), by="anna")
+    until(lambda: [one for one in runtime.questions() if one.id != question.id])
+    events = runtime.events(run_id)
+    (edited,) = [event for event in events if event.type == "message.edited"]
+    assert edited.data["original"]["content"].startswith("```python\nprint(6 * 7)")
+    assert edited.data["message"]["content"] == "```python\nprint(1)\n```"
+    (ran,) = [event for event in events if event.type == "code.finished"]
+    assert ran.data["output"] == "print(1)"
+    (told,) = [event for event in events if event.type == "question.answered"]
+    assert told.data["is_edit"] is True
+    (next_question,) = runtime.questions()
+    with pytest.raises(AlreadyAnswered):
+        runtime.answer(question.id, Edited("x"))
+    runtime.answer(next_question.id, "exit")
+    assert runtime.wait(run_id, timeout_s=wait_s).stop_reason == "human_exit"
+    assert runtime.replay(run_id).is_same
+
+
+def test_only_a_proposal_can_be_edited(
+    working: Any, known: Any, until: Until, wait_s: float
+) -> None:
+    known("asking")(asking)
+    runtime = working()
+    runtime.submit("asking", "hi")
+    (question,) = until(runtime.questions)
+    with pytest.raises(UsageError, match="answer it with a text"):
+        runtime.answer(question.id, Edited("hello"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .._kernel.ops import Call
-from .._kernel.record import step
+from .._kernel.record import Codec, step
 from .._kernel.run import Run, current_run
-from ..human.base import HumanChannel, Question, QuestionKind
+from ..human.base import Edited, HumanChannel, Question, QuestionKind
 from ..human.stream import IOStream
 from ..limits.spending import waiting_for_people
+from .editing import edit_message
 from .state import current_chat
 from .steps import asked
 from .termination import is_termination, is_work
@@ -18,6 +19,12 @@ from .wiring import event, is_watched
 __all__ = ["check_termination_and_human_reply", "get_human_input"]
 
 INTERRUPTED = "USER INTERRUPTED"
+
+#: An edit is told from the same words said.
+_ANSWER: Codec[str] = Codec(
+    lambda answer: {"edit": str(answer)} if isinstance(answer, Edited) else answer,
+    lambda kept: Edited(kept["edit"]) if isinstance(kept, dict) else kept,
+)
 
 
 async def check_termination_and_human_reply(
@@ -43,6 +50,9 @@ async def check_termination_and_human_reply(
     if mode == "ALWAYS" or ends or is_past:
         kind: QuestionKind = "approve" if is_work(agent, message) else "text"
         answer = await _ask(agent, _prompt(agent, sender, mode, ends), kind, ends=ends)
+        if isinstance(answer, Edited):
+            await edit_message(agent, sender, message, str(answer))
+            answer, ends = "", await is_termination(agent, message)
         if answer.strip().casefold() == "exit":
             return _stop(agent, sender, "human_exit")
         if not answer and ends:
@@ -92,9 +102,12 @@ async def _ask(agent: Any, prompt: str, kind: QuestionKind, *, ends: bool) -> st
         answer: str = await asked("human", agent, "get_human_input")(prompt)
     if chat is not None:
         chat.asks_to = "text"
-        chat.heard(answer)
+        chat.heard(str(answer))
     if is_watched():
-        data = {"prompt": prompt, "answer": answer, "is_end": ends and not answer}
+        is_edit = isinstance(answer, Edited)
+        data = {"prompt": prompt, "answer": str(answer), "is_end": ends and not answer}
+        if is_edit:
+            data["is_edit"] = True
         await event("question.answered", data, agent=agent.name)
     return answer
 
@@ -113,8 +126,10 @@ async def get_human_input(agent: Any, prompt: str) -> str:
         stream = IOStream.get_default()
         answer: str = await step("human", lambda: _typed(stream, prompt))
     else:
-        answer = await step("human", lambda: _answered(channel, agent.name, prompt, kind))
-    agent._human_input.append(answer)
+        answer = await step(
+            "human", lambda: _answered(channel, agent.name, prompt, kind), codec=_ANSWER
+        )
+    agent._human_input.append(str(answer))
     return answer
 
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["HumanChannel", "Question", "QuestionKind"]
+__all__ = ["Edited", "HumanChannel", "Question", "QuestionKind"]
 
 #: "text" wants words; "approve" wants a yes or no to what an agent is about to do.
 QuestionKind: TypeAlias = Literal["approve", "text"]
+
+
+class Edited(str):
+    """An answer to "approve": yes, but with this in place of what the agent proposed."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +54,7 @@ class HumanChannel(Protocol):
     """Gets questions answered."""
 
     async def ask(self, question: Question) -> str:
-        """The answer. Asked again with the same id, it is the same answer.
+        """The answer; to "approve" it may be `Edited`. Asked again, it is the same answer.
 
         Cancelled when the run is; the question is then withdrawn.
 

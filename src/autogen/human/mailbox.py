@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from .._kernel.run import current_run
 from ..errors import JournalError, QuestionExpired
-from .base import Question
+from .base import Edited, Question
 
 __all__ = ["PARKED", "Box", "Mailbox"]
 
@@ -34,7 +34,7 @@ class Box(Protocol):
     """Where questions lie."""
 
     def put(self, question: Question) -> Any:
-        """The question as it stands: has `status` and `answer`. Put again, it is the same one."""
+        """The question as it stands: `status`, `answer`, `is_edit`. Put again, it is the same."""
         ...
 
     def answered(self, ids: Collection[str]) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ class Mailbox:
         if found.answer is None:
             raise QuestionExpired(f"nobody answered question {question.id!r} in time.")
         answer: str = found.answer
-        return answer
+        return Edited(answer) if found.is_edit else answer
 
     def close(self) -> None:
         """Look no further."""

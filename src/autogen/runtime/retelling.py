@@ -123,6 +123,8 @@ def _source_of(event: Event, entries: Sequence[Entry]) -> str | None:
     if event.type != "message.sent":
         return None
     said = (event.data.get("message") or {}).get("content")
+    if said is None:
+        return None
     for entry in reversed(entries):
         if _text_of(entry.value) == said and edited(entry, "") != entry:
             return entry.position

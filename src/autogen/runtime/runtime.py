@@ -302,7 +302,8 @@ class Runtime:
 
         Args:
             question_id: The question.
-            answer: "" approves what the agent is about to do, "exit" ends the chat.
+            answer: "" approves what the agent is about to do, `Edited(text)` has it do that
+                instead, "exit" ends the chat.
             by: Who answers, for the record.
 
         Raises:

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import AlreadyAnswered, QuestionExpired, UnknownQuestion
-from ..human.base import Question
+from ..errors import AlreadyAnswered, QuestionExpired, UnknownQuestion, UsageError
+from ..human.base import Edited, Question
 from .base import QuestionRecord
 from .connect import kept
 from .sql import SqlStore
@@ -111,15 +111,23 @@ class Questions:
             UnknownQuestion: There is none with this id.
             AlreadyAnswered: Somebody answered before.
             QuestionExpired: Its time is over, or nobody waits for it any more.
+            UsageError: An `Edited` answer to a question that is not about a proposal.
         """
         now, who = self._store.now, None if by is None else kept(by)
+        is_edit = isinstance(answer, Edited)
+        said = json.dumps({"edit": str(answer)} if is_edit else answer)
         in_time = sa.or_(questions.c.deadline_at.is_(None), questions.c.deadline_at > now)
         answered = (
             sa.update(questions)
             .where(questions.c.id == question_id, questions.c.status == "open", in_time)
-            .values(status="answered", answer=json.dumps(answer), answered_by=who, answered_at=now)
+            .values(status="answered", answer=said, answered_by=who, answered_at=now)
         )
         with self._store.writing(f"the answer to question {question_id!r}") as connection:
+            if is_edit and self._found(connection, question_id).kind != "approve":
+                raise UsageError(
+                    f"question {question_id!r} is not about something that can be edited; answer "
+                    "it with a text."
+                )
             done = connection.execute(answered).rowcount == 1
             found = self._found(connection, question_id)
             self._mark(connection, found.run_id)
@@ -181,6 +189,9 @@ def _record(row: Any) -> QuestionRecord:
     values = dict(row)
     for name in ("answer", "default", "prompt", "schema"):
         values[name] = None if values[name] is None else json.loads(values[name])
+    values["is_edit"] = isinstance(values["answer"], dict)
+    if values["is_edit"]:
+        values["answer"] = values["answer"]["edit"]
     for name in _TIMES:
         values[name] = None if values[name] is None else datetime.fromtimestamp(values[name], UTC)
     return QuestionRecord(**values)

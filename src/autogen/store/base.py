@@ -74,6 +74,7 @@ class QuestionRecord:
         deadline_at: When it expires, aware UTC; None for never.
         status: "open", "answered", "expired" or "withdrawn".
         answer: What was answered; None before that.
+        is_edit: The answer is what the agent is to do in place of what it proposed.
         answered_by: Who answered, as they said.
         asked_at: Aware, UTC; None before it is stored.
         answered_at: Aware, UTC, or None.
@@ -90,6 +91,7 @@ class QuestionRecord:
     deadline_at: datetime | None = None
     status: str = "open"
     answer: str | None = None
+    is_edit: bool = False
     answered_by: str | None = None
     asked_at: datetime | None = None
     answered_at: datetime | None = None
