@@ -47,10 +47,10 @@ class Answer:
 
 
 class Serving:
-    """A server of the teams beside this file, on a free port."""
+    """A server of the teams beside this file, or of others, on a free port."""
 
-    def __init__(self, database: str, *arguments: str, port: int = 0):
-        command = [sys.executable, "-m", "autogen.cli", "serve", "--teams", str(TEAMS)]
+    def __init__(self, database: str, *arguments: str, port: int = 0, teams: Path = TEAMS):
+        command = [sys.executable, "-m", "autogen.cli", "serve", "--teams", str(teams)]
         command += ["--database", database, "--port", str(port), *arguments]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
