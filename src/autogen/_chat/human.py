@@ -124,7 +124,7 @@ async def get_human_input(agent: Any, prompt: str) -> str:
         await event("question.asked", data, agent=agent.name)
     if channel is None:
         stream = IOStream.get_default()
-        answer: str = await step("human", lambda: _typed(stream, prompt))
+        answer: str = await step("human", lambda: _typed(stream, prompt), codec=_ANSWER)
     else:
         answer = await step(
             "human", lambda: _answered(channel, agent.name, prompt, kind), codec=_ANSWER
