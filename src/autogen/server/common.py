@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import AfterValidator
 
 from ..runtime.runtime import Runtime
 from ..runtime.teams import Team
@@ -15,6 +16,7 @@ from .feed import Feed
 from .guard import Credentials
 from .problems import Problem, ProblemOut
 from .schemas import MOST_POS
+from .slashes import with_slashes
 from .strict import StrictRoute
 
 __all__ = ["After", "Limit", "Parts", "PartsOf", "RunId", "cursor_of", "id_of_cursor", "router"]
@@ -39,7 +41,9 @@ def _parts(request: Request) -> Parts:
 
 
 PartsOf = Annotated[Parts, Depends(_parts)]
-RunId = Annotated[str, Path(min_length=1, max_length=200, pattern=_ID)]
+RunId = Annotated[
+    str, Path(min_length=1, max_length=200, pattern=_ID), AfterValidator(with_slashes)
+]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[int, Query(ge=0, le=MOST_POS, description="The number of the last known event.")]
 
