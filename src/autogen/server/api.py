@@ -15,6 +15,7 @@ from .pages import pages
 from .problems import MEDIA_TYPE, handle_errors
 from .questions import questions
 from .runs import runs
+from .slashes import Slashes
 
 __all__ = ["application"]
 
@@ -27,6 +28,7 @@ def application(parts: Parts) -> FastAPI:
     for routes in (health, sessions, teams, runs, events, questions, pages):
         app.include_router(routes)
     handle_errors(app)
+    app.add_middleware(Slashes)
     app.add_middleware(Guard, credentials=parts.credentials)
     _describe(app)
     return app
