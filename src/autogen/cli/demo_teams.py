@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..agentchat.assistant_agent import AssistantAgent
 from ..agentchat.groupchat import GroupChat, GroupChatManager
@@ -52,7 +52,7 @@ def add_demo_teams() -> None:
         add(Team(name=name, make=make, description=description))
 
 
-def _chart(mode: str = "NEVER") -> dict[str, Any]:
+def _chart(mode: Literal["ALWAYS", "NEVER"] = "NEVER") -> dict[str, Any]:
     work_dir = Path(WORK_DIR)
     work_dir.mkdir(exist_ok=True)
     if not (work_dir / DATA).exists():
