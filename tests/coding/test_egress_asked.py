@@ -16,6 +16,7 @@ from tests.chat.cast import speaker, texts
 from autogen import Budget, CancelToken, ConversableAgent, RunOptions
 from autogen._durable.database import Database
 from autogen.coding import gate as gate_module
+from autogen.coding.allowing import Grants, granting
 from autogen.coding.egress import Destination, Egress, Refusal
 from autogen.testing import ScriptedHuman
 from autogen.testing.face import FACES, Face
@@ -289,3 +290,32 @@ def test_allowing_a_host_opens_its_public_addresses_and_usual_ports_alone() -> N
         assert refused.value.pattern is not None
     with pytest.raises(Refusal):
         egress.admit_address(Destination("a.example", 443), ipaddress.ip_address("10.0.0.5"))
+
+
+@wall
+def test_host_that_somebody_allows_unasked_is_reached_by_code_that_tries_again(
+    face: Face, sandbox: Callable[..., Any], looked_up: list[str]
+) -> None:
+    user = asking(sandbox(network=[]), [], mode="NEVER")
+    again = (
+        f"```python\n{FETCH}\nimport time\n"
+        "for _ in range(200):\n"
+        "    try:\n        print(urllib.request.urlopen('http://a.example/x').read().decode())\n        break\n"
+        "    except OSError:\n        time.sleep(0.02)\n```"
+    )
+    bot = speaker("bot", [again, "done"])
+    grants, seen = Grants(), []
+
+    def watch(event: Any) -> None:
+        seen.append((event.type, event.agent))
+        if event.type == "egress.refused":
+            grants.allow(event.data["host"])
+
+    with granting(grants):
+        result = face.initiate_chat(
+            user, bot, message="go", max_turns=2, silent=True, run=RunOptions(sinks=[watch])
+        )
+    assert texts(result.chat_history)[2].endswith(
+        "(execution succeeded)\nCode output: a.example/x\n"
+    )
+    assert ("egress.refused", "user") in seen and ("egress.allowed", "user") in seen

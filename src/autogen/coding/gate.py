@@ -20,7 +20,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from .egress import Destination, Egress, Refusal, parse_destination
+from .egress import USUAL_PORTS, Destination, Egress, Refusal, parse_destination
 
 __all__ = ["PORT", "Contact", "Gate", "Plea"]
 
@@ -143,6 +143,13 @@ class Gate:
         future = self._answers.get(plea.pattern)
         if future is not None:
             self._soon(_settle, future, is_allowed)
+
+    def grant(self, pattern: str) -> None:
+        """Let a host through that nobody was asked about; it is told of as a contact."""
+        self.answer(Plea(pattern, ""), True)
+        host, port = split_pattern(pattern)
+        self._contacts.put(Contact(host, port, None))
+        self._wake()
 
     def _soon(self, function: Callable[..., None], *args: Any) -> bool:
         """Have the thread of the gate call it; whether there is one."""
@@ -313,6 +320,14 @@ class Gate:
             except (OSError, TimeoutError):
                 continue
         raise Refusal(f"{destination} cannot be reached", status=502)
+
+
+def split_pattern(pattern: str) -> tuple[str, int]:
+    """The host and the port that a pattern allows; of the usual ports the second."""
+    host, _, port = pattern.rpartition(":")
+    if not port.isdecimal() or (":" in host and not host.endswith("]")):
+        host, port = pattern, str(USUAL_PORTS[-1])
+    return host.strip("[]"), int(port)
 
 
 def _settle(future: asyncio.Future[bool], is_allowed: bool) -> None:

@@ -17,7 +17,7 @@ from .._kernel.cancel import CancelToken
 from .._kernel.run import on_cancel, report, transient
 from ..errors import ExecutionError, PackageError, RunCancelled, UsageError
 from . import workspace
-from .allowing import allower
+from .allowing import allower, granted
 from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
 from .bubblewrap import Mount
 from .commandline import CommandLineExecutor, Ran
@@ -213,6 +213,7 @@ class WalledExecutor(CommandLineExecutor):
         try:
             with token.listen(waker.cancel):
                 link = self._warm_link(waker, token)
+            with token.listen(waker.cancel), granted(self._grant):
                 outcome = link.run(
                     job | self._job_files(path),
                     timeout_s=self._timeout,
@@ -255,6 +256,14 @@ class WalledExecutor(CommandLineExecutor):
         if outcome.reason in reasons:
             return Ran(137 if code == 0 else code, reasons[outcome.reason])
         return Ran(code, line)
+
+    def _grant(self, pattern: str) -> None:
+        """Let code reach one more host."""
+        link = self._held.link
+        if link is not None and link.gate is not None:
+            link.gate.grant(pattern)
+        elif self._egress is not None:
+            self._egress.allow(pattern)
 
     def _warm_link(self, waker: Waker, token: CancelToken) -> Link:
         state = os.stat(self._work_dir)
