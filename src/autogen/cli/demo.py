@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -157,19 +159,24 @@ def _talk(
     user_proxy = UserProxyAgent(
         DOER, human_input_mode="NEVER", code_execution_config=code_execution_config
     )
-    return session.talk(user_proxy, assistant, TASK, record_as=_name_of_record(session.pen))
+    with _recorded(session.pen) as name:
+        return session.talk(user_proxy, assistant, TASK, record_as=name)
 
 
-def _name_of_record(pen: Pen) -> str | None:
+@contextmanager
+def _recorded(pen: Pen) -> Iterator[str | None]:
     """What the run is recorded as, for the studio; None where it cannot be."""
     if importlib.util.find_spec("dbos") is None:
-        return None
+        yield None
+        return
     try:
-        Runtime().close()
+        runtime = Runtime()
     except AutogenError as error:
         pen.warn(f"This run is not recorded: {error}")
-        return None
-    return f"demo-{uuid.uuid4().hex[:6]}"
+        yield None
+        return
+    with runtime:
+        yield f"demo-{uuid.uuid4().hex[:6]}"
 
 
 def _close(
@@ -192,7 +199,15 @@ def _close(
         told["cost"] = "0 tokens of a model, 0 dollars: the answers were scripted"
     session.pen.facts(list(told.items()), ok=code is ExitCode.DONE)
     if importlib.util.find_spec("fastapi") is not None:
-        session.pen.text("\nThe same in a browser, with every step: `autogen studio`")
+        session.pen.text(f"\nThe same in a browser, with every step: `{_command()} studio`")
     if is_scripted:
         session.pen.text("\nThe same with a model: `autogen demo --model NAME`")
     return int(code)
+
+
+def _command() -> str:
+    """How this program is called from this folder."""
+    program = Path(sys.argv[0])
+    if shutil.which("autogen") or program.name != "autogen":
+        return "autogen"
+    return shown_path(str(program))
