@@ -18,15 +18,23 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import agentchat as agentchat
+    from . import browser_utils as browser_utils
     from . import cache as cache
     from . import code_utils as code_utils
     from . import coding as coding
+    from . import exception_utils as exception_utils
+    from . import formatting_utils as formatting_utils
     from . import function_utils as function_utils
     from . import graph_utils as graph_utils
     from . import io as io
+    from . import logger as logger
+    from . import math_utils as math_utils
     from . import oai as oai
+    from . import retrieve_utils as retrieve_utils
     from . import runtime_logging as runtime_logging
     from . import token_count_utils as token_count_utils
+    from . import types as types
+    from . import version as version
     from ._chat.state import ChatResult
     from ._chat.wiring import RunOptions, options
     from ._kernel.cancel import CancelToken
@@ -148,6 +156,7 @@ __getattr__, __dir__ = lazy_names(
         "UserProxyAgent": ".agentchat.user_proxy_agent",
         "a_initiate_chats": ".agentchat.chat",
         "agentchat": ".agentchat",
+        "browser_utils": ".browser_utils",
         "cache": ".cache",
         "code_utils": ".code_utils",
         "coding": ".coding",
@@ -156,18 +165,25 @@ __getattr__, __dir__ = lazy_names(
         "config_list_from_models": ".config.llm",
         "config_list_gpt4_gpt35": ".config.llm",
         "config_list_openai_aoai": ".config.llm",
+        "exception_utils": ".exception_utils",
         "filter_config": ".config.llm",
+        "formatting_utils": ".formatting_utils",
         "function_utils": ".function_utils",
         "gather_usage_summary": ".agentchat.utils",
         "get_config_list": ".config.llm",
         "graph_utils": ".graph_utils",
         "initiate_chats": ".agentchat.chat",
         "io": ".io",
+        "logger": ".logger",
+        "math_utils": ".math_utils",
         "oai": ".oai",
         "options": "._chat.wiring",
         "register_function": ".agentchat.conversable_agent",
+        "retrieve_utils": ".retrieve_utils",
         "runtime_logging": ".runtime_logging",
         "team": ".runtime.teams",
         "token_count_utils": ".token_count_utils",
+        "types": ".types",
+        "version": ".version",
     },
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 __all__ = ["lazy_names"]
@@ -29,7 +30,9 @@ def lazy_names(
         if module_name is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = importlib.import_module(module_name, package)
-        is_module = module_name.rpartition(".")[2] == name and not hasattr(module, name)
+        inside = getattr(module, name, module)
+        # A package may have a module of its own name: `autogen.cache.cache`.
+        is_module = module_name.rpartition(".")[2] == name and isinstance(inside, ModuleType)
         value = module if is_module else getattr(module, name)
         # A submodule with the name of its class would shadow it once imported, so the name is bound
         # here.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 
 import pytest
 from tests.compat.requirements import requirement
@@ -135,3 +137,35 @@ def test_names_are_one_object_wherever_they_come_from() -> None:
 
     assert autogen.ConversableAgent is ConversableAgent
     assert autogen.SenderRequired is SenderRequired
+
+
+ATTRIBUTES = """
+agentchat.agent agentchat.assistant_agent agentchat.chat agentchat.contrib
+agentchat.conversable_agent agentchat.groupchat agentchat.user_proxy_agent agentchat.utils
+browser_utils cache.abstract_cache_base cache.cache cache.cache_factory cache.disk_cache
+cache.in_memory_cache cache.redis_cache code_utils coding.base
+coding.docker_commandline_code_executor coding.factory coding.func_with_reqs coding.jupyter
+coding.kubernetes coding.local_commandline_code_executor coding.markdown_code_extractor coding.utils
+exception_utils formatting_utils function_utils graph_utils io.base io.console io.websockets logger
+math_utils oai.client oai.client_utils oai.completion oai.openai_utils retrieve_utils
+runtime_logging token_count_utils types version
+"""
+
+PROGRAM = f"""
+import autogen
+for path in {ATTRIBUTES.split()}:
+    found = autogen
+    for part in path.split("."):
+        found = getattr(found, part)
+    assert found.__name__ == "autogen." + path, (path, found)
+from autogen import Cache, code_utils
+assert autogen.cache.Cache is Cache
+"""
+
+
+@requirement("names:attributes")
+def test_modules_are_attributes_once_the_package_is_imported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

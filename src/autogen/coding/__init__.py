@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from . import base as base
+    from . import docker_commandline_code_executor as docker_commandline_code_executor
+    from . import factory as factory
+    from . import func_with_reqs as func_with_reqs
+    from . import jupyter as jupyter
+    from . import kubernetes as kubernetes
+    from . import local_commandline_code_executor as local_commandline_code_executor
+    from . import markdown_code_extractor as markdown_code_extractor
+    from . import utils as utils
     from .base import (
         CodeBlock,
         CodeExecutionConfig,
@@ -60,7 +69,16 @@ __getattr__, __dir__ = lazy_names(
         "PodCommandLineCodeExecutor": ".kubernetes",
         "SandboxCommandLineCodeExecutor": ".sandbox",
         "SandboxPool": ".pool",
+        "base": ".base",
+        "docker_commandline_code_executor": ".docker_commandline_code_executor",
+        "factory": ".factory",
+        "func_with_reqs": ".func_with_reqs",
         "infer_lang": ".extract",
+        "jupyter": ".jupyter",
+        "kubernetes": ".kubernetes",
         "legacy_executor": ".factory",
+        "local_commandline_code_executor": ".local_commandline_code_executor",
+        "markdown_code_extractor": ".markdown_code_extractor",
+        "utils": ".utils",
     },
 )

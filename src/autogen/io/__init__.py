@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..human.stream import InputStream, IOConsole, IOStream, OutputStream
+from . import base as base
+from . import console as console
 from .websockets import IOWebsockets
 
 __all__ = ["IOConsole", "IOStream", "IOWebsockets", "InputStream", "OutputStream"]

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
         get_config_list,
     )
     from ..models.base import ModelClient
+    from . import client as client
+    from . import client_utils as client_utils
+    from . import completion as completion
+    from . import openai_utils as openai_utils
     from .client import OpenAIWrapper
     from .completion import ChatCompletion, Completion
 
@@ -44,6 +48,9 @@ __getattr__, __dir__ = lazy_names(
         "Completion": ".completion",
         "ModelClient": "..models.base",
         "OpenAIWrapper": ".client",
+        "client": ".client",
+        "client_utils": ".client_utils",
+        "completion": ".completion",
         "config_list_from_dotenv": "..config.llm",
         "config_list_from_json": "..config.llm",
         "config_list_from_models": "..config.llm",
@@ -51,5 +58,6 @@ __getattr__, __dir__ = lazy_names(
         "config_list_openai_aoai": "..config.llm",
         "filter_config": "..config.llm",
         "get_config_list": "..config.llm",
+        "openai_utils": ".openai_utils",
     },
 )

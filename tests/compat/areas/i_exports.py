@@ -9,6 +9,7 @@ ROWS = [
     same("names:modules", "Classes and helpers stand in the 0.2 modules of agentchat."),
     same("names:helpers", "Caches, logging, streams and helpers stand in the 0.2 modules."),
     same("names:coding", "Code blocks, executors and their factory stand in autogen.coding."),
+    same("names:attributes", "After import autogen its modules are there: autogen.oai.client."),
     same("names:less-known", "Price and cache constants, math_utils and _pydantic are there."),
     better(
         "names:added",
