@@ -111,6 +111,7 @@ def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id
             forked_from=run_id,
             forked_at=n_steps,
             edits=edits,
+            belongs_to=record.belongs_to,
         )
     )
     if not is_new:

@@ -77,6 +77,8 @@ class Runtime:
         budget: Mapping[str, Any] | str | None = None,
         timeout_s: float | None = None,
         priority: int = 0,
+        belongs_to: str | None = None,
+        shared_budget: str | None = None,
         **chat: Any,
     ) -> str:
         """Have workers run a chat of a team; the run's id.
@@ -90,6 +92,8 @@ class Runtime:
                 that runs share (see `budget`).
             timeout_s: Wall-clock seconds for one execution.
             priority: 1 is taken up before 2; 0 before all.
+            belongs_to: The caller of a server that asks for it.
+            shared_budget: Name of a budget that the run draws from beside its own.
             chat: More keywords of `initiate_chat`, such as `max_turns`.
 
         Raises:
@@ -103,7 +107,7 @@ class Runtime:
             # Refused here rather than by a worker.
             Budget(**budget)
             budget = dict(budget)
-        options = {"budget": budget, "timeout_s": timeout_s}
+        options = {"budget": budget, "timeout_s": timeout_s, "shared_budget": shared_budget}
         options = {key: value for key, value in options.items() if value is not None}
         if options:
             request["options"] = options
@@ -115,9 +119,15 @@ class Runtime:
                 )
         run_id = uuid.uuid4().hex if id is None else id
         record, is_new = self._database.store.create_run(
-            RunRecord(id=run_id, team=team, request=request, priority=priority)
+            RunRecord(
+                id=run_id, team=team, request=request, priority=priority, belongs_to=belongs_to
+            )
         )
-        if not is_new and (record.team, record.request) != (team, request):
+        if not is_new and (record.team, record.request, record.belongs_to) != (
+            team,
+            request,
+            belongs_to,
+        ):
             raise ReplayMismatch(
                 f"run {run_id!r} was asked for something else before; submit it as it was, or "
                 "under another id."
@@ -146,11 +156,14 @@ class Runtime:
         *,
         status: str | None = None,
         team: str | None = None,
+        belongs_to: str | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
         """Runs, the newest first; `after` is the id of the last one of the page before."""
-        return self._database.store.runs(status=status, team=team, after=after, limit=limit)
+        return self._database.store.runs(
+            status=status, team=team, belongs_to=belongs_to, after=after, limit=limit
+        )
 
     def wait(self, run_id: str, *, timeout_s: float | None = None) -> RunRecord:
         """The run, once it does not go on by itself any more.
@@ -292,10 +305,24 @@ class Runtime:
     # -- people
 
     def questions(
-        self, *, status: str | None = "open", run_id: str | None = None
+        self,
+        *,
+        status: str | None = "open",
+        run_id: str | None = None,
+        belongs_to: str | None = None,
     ) -> list[QuestionRecord]:
         """Questions to people, the oldest first; `status` None for all."""
-        return self._database.questions.questions(status=status, run_id=run_id)
+        return self._database.questions.questions(
+            status=status, run_id=run_id, belongs_to=belongs_to
+        )
+
+    def question(self, question_id: str) -> QuestionRecord:
+        """The question with this id.
+
+        Raises:
+            UnknownQuestion: There is none.
+        """
+        return self._database.questions.question(question_id)
 
     def answer(self, question_id: str, answer: str, *, by: str | None = None) -> QuestionRecord:
         """Answer a question; the first answer counts.

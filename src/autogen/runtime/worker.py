@@ -14,6 +14,7 @@ from .._durable.execution import Execution
 from ..errors import JournalError, RunLost
 from ..human.mailbox import Mailbox
 from ..journal.base import Job, Log
+from ..limits.spending import under
 from ..store.base import RunRecord
 from .teams import Team
 
@@ -119,8 +120,11 @@ class Worker:
         chat = self.teams[str(record.team)].chat()
         sender = chat.pop("sender")
         asked = dict(record.request)
-        options = await asyncio.to_thread(self._options, record, asked.pop("options", None) or {})
-        with executing(execution):
+        given = asked.pop("options", None) or {}
+        options = await asyncio.to_thread(self._options, record, given)
+        shared = given.get("shared_budget")
+        shared = None if shared is None else await asyncio.to_thread(self.database.budget, shared)
+        with executing(execution), under(shared):
             await sender.a_initiate_chat(**{**chat, **asked, "silent": True}, run=options)
 
     def _options(self, record: RunRecord, given: Mapping[str, Any]) -> RunOptions:

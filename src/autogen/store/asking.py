@@ -93,14 +93,22 @@ class Questions:
         return _record(row)
 
     def questions(
-        self, *, status: str | None = "open", run_id: str | None = None, limit: int = 1000
+        self,
+        *,
+        status: str | None = "open",
+        run_id: str | None = None,
+        belongs_to: str | None = None,
+        limit: int = 1000,
     ) -> list[QuestionRecord]:
-        """Questions, the oldest first; `status` None for all."""
+        """Questions, the oldest first; `status` None for all, `belongs_to` for one caller's."""
         query = sa.select(questions).order_by(questions.c.asked_at, questions.c.id).limit(limit)
         if status is not None:
             query = query.where(questions.c.status == status)
         if run_id is not None:
             query = query.where(questions.c.run_id == run_id)
+        if belongs_to is not None:
+            its = sa.select(runs.c.id).where(runs.c.belongs_to == belongs_to)
+            query = query.where(questions.c.run_id.in_(its))
         with self._store.reading("the questions") as connection:
             return [_record(row) for row in connection.execute(query).mappings()]
 

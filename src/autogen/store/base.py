@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-__all__ = ["QuestionRecord", "RunRecord", "RunStatus", "Verdict", "Wish"]
+__all__ = ["KeyRecord", "QuestionRecord", "RunRecord", "RunStatus", "Verdict", "Wish"]
 
 #: "waiting" is for people; "paused" may go on with more time or money; "dead" was given up.
 RunStatus: TypeAlias = Literal[
@@ -38,6 +38,7 @@ class RunRecord:
         edits: New texts of messages of the shared part, by the key of their event.
         created_at: Aware, UTC; None before it is stored.
         updated_at: The same of the last change.
+        belongs_to: The caller of a server that asked for it; None for whoever has the database.
     """
 
     id: str
@@ -56,6 +57,7 @@ class RunRecord:
     edits: dict[str, str] | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    belongs_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,35 @@ class QuestionRecord:
     answered_by: str | None = None
     asked_at: datetime | None = None
     answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """A key of a caller of servers; the key itself is nowhere.
+
+    Attributes:
+        id: Its id, which is the first part of the key.
+        name: What people call it.
+        scopes: What it may do.
+        owner: Whose runs are its; several keys may have one owner.
+        per_minute: How many requests it may make in a minute; None for any number.
+        budget: Name of the budget that all its runs draw from, or None.
+        created_at: Aware, UTC.
+        expires_at: The same; None for never.
+        revoked_at: The same, or None.
+        used_at: When it was last seen, to within a minute; None for never.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+    owner: str
+    per_minute: int | None
+    budget: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    used_at: datetime | None
 
 
 class Verdict(NamedTuple):

@@ -148,6 +148,7 @@ class SqlStore:
         *,
         status: str | None = None,
         team: str | None = None,
+        belongs_to: str | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
@@ -156,6 +157,7 @@ class SqlStore:
         Args:
             status: Only those.
             team: Only those of this team.
+            belongs_to: Only those of this caller.
             after: The id of the last run of the page before.
             limit: The most to give.
         """
@@ -164,6 +166,8 @@ class SqlStore:
             query = query.where(runs.c.status == status)
         if team is not None:
             query = query.where(runs.c.team == team)
+        if belongs_to is not None:
+            query = query.where(runs.c.belongs_to == belongs_to)
         with self.reading("the runs") as connection:
             if after is not None:
                 at = connection.execute(

@@ -6,7 +6,17 @@ import sqlalchemy as sa
 
 from ..limits.base import Amounts
 
-__all__ = ["AMOUNTS", "beats", "budgets", "events", "metadata", "questions", "reservations", "runs"]
+__all__ = [
+    "AMOUNTS",
+    "beats",
+    "budgets",
+    "events",
+    "keys",
+    "metadata",
+    "questions",
+    "reservations",
+    "runs",
+]
 
 #: What a budget counts.
 AMOUNTS = Amounts._fields
@@ -40,7 +50,10 @@ runs = sa.Table(
     sa.Column("last_hash", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("updated_at", sa.Float, nullable=False),
+    # The caller of a server that asked for it; NULL for whoever has the database.
+    sa.Column("belongs_to", sa.Text),
 )
+sa.Index("autogen_runs_belongs", runs.c.belongs_to, runs.c.created_at)
 sa.Index("autogen_runs_created", runs.c.created_at, runs.c.id)
 sa.Index("autogen_runs_worker", runs.c.worker_id)
 sa.Index("autogen_runs_status", runs.c.status, runs.c.updated_at)
@@ -79,6 +92,24 @@ questions = sa.Table(
 )
 sa.Index("autogen_questions_status", questions.c.status, questions.c.deadline_at)
 sa.Index("autogen_questions_run", questions.c.run_id)
+
+keys = sa.Table(
+    "autogen_keys",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    # Separated by spaces.
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("per_minute", sa.Integer),
+    # Name of the budget that all runs of the key draw from.
+    sa.Column("budget", sa.Text),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float),
+    sa.Column("revoked_at", sa.Float),
+    sa.Column("used_at", sa.Float),
+)
 
 beats = sa.Table(
     "autogen_beats",
