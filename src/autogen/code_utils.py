@@ -86,8 +86,9 @@ def execute_code(
         lang: "python" or a shell.
 
     Returns:
-        Exit code, output (stdout and stderr in the order they were written), and None where no
-        image was used. Code that takes too long gives `(1, TIMEOUT_MSG, None)`.
+        Exit code, output (stdout and stderr in the order they were written), and the name of the
+        Docker image, None where none was used. Code that takes too long gives exit code 1 and
+        `TIMEOUT_MSG`.
 
     Raises:
         AssertionError: Neither `code` nor `filename` is given.
@@ -118,8 +119,8 @@ def execute_code(
     if result.code_file is not None and not _is_named(result.code_file, filename):
         Path(result.code_file).unlink(missing_ok=True)
     if result.exit_code == TIMEOUT_EXIT_CODE and result.output.endswith(TIMEOUT_MSG):
-        return 1, TIMEOUT_MSG, None
-    return result.exit_code, result.output, None
+        return 1, TIMEOUT_MSG, executor.image_used
+    return result.exit_code, result.output, executor.image_used
 
 
 def _starter(filename: str, lang: str) -> str:

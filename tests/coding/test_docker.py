@@ -18,6 +18,7 @@ from tests.compat.requirements import requirement
 import autogen
 from autogen._kernel.cancel import CancelToken
 from autogen._kernel.run import Run, entered
+from autogen.code_utils import TIMEOUT_MSG, execute_code
 from autogen.coding import CodeBlock, CodeExecutorFactory, DockerCommandLineCodeExecutor
 from autogen.coding.docker_container import LABEL
 from autogen.coding.factory import legacy_executor
@@ -733,6 +734,22 @@ def test_use_docker_chooses_the_container(engine, run, tmp_path, use_docker):
     executor = legacy_executor({"work_dir": tmp_path / "w", "use_docker": use_docker})
     assert run(executor, "import os; print(os.environ['FROM_IMAGE'])").output == "yes\n"
     executor.stop()
+    assert engine.containers() == []
+
+
+@requirement("code:image", "codeutils:image")
+def test_code_that_ran_in_an_image_tells_which(engine, tmp_path):
+    image_id = engine.client.images.get(IMAGE).id
+    for named in ([IMAGE], image_id):
+        config = {"work_dir": str(tmp_path), "use_docker": named}
+        agent = autogen.ConversableAgent("a", code_execution_config=config)
+        done = agent.run_code("print(1)")
+        assert done == (0, "1\n", IMAGE)
+        assert agent.run_code("print(2)", use_docker=done[2])[2] == IMAGE
+        agent._executor.stop()
+    assert execute_code("print(1)", work_dir=tmp_path, use_docker=IMAGE) == (0, "1\n", IMAGE)
+    late = execute_code("while True: ...", timeout=1, work_dir=tmp_path, use_docker=IMAGE)
+    assert late == (1, TIMEOUT_MSG, IMAGE)
     assert engine.containers() == []
 
 

@@ -139,15 +139,16 @@ async def run_code(
     blocks = [coding.CodeBlock(code=code, language=lang)]
     own = agent._code_execution_config or {}
     if all(own.get(key) == value for key, value in settings.items()):
-        result = await run_blocks(agent, agent._executor, blocks)
+        executor: Any = agent._executor
+        result = await run_blocks(agent, executor, blocks)
     else:
         named = {} if own.get("executor") is not None else own
-        executor: Any = coding.legacy_executor({**named, **settings})
+        executor = coding.legacy_executor({**named, **settings})
         try:
             result = await run_blocks(agent, executor, blocks)
         finally:
             executor.stop()
-    return result.exit_code, result.output, None
+    return result.exit_code, result.output, getattr(executor, "image_used", None)
 
 
 async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> CodeResult:

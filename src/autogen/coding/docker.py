@@ -122,6 +122,7 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         self.auto_remove = auto_remove
         self.stop_container = stop_container
         self._image_id: str | None = None
+        self._image_used: str | None = None
         self._layers: Layers | None = None
         self._has_packages = False
         if not stop_container:
@@ -131,6 +132,11 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
     def bind_dir(self) -> Path:
         """The work_dir as the engine names it."""
         return self._bind_dir or self._work_dir
+
+    @property
+    def image_used(self) -> str | None:
+        """The name of the image that the code ran in last, its id if it has none; None before."""
+        return self._image_used
 
     def _unknown_language(self, language: str) -> str:
         return f"Unsupported language {language}"
@@ -169,6 +175,10 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         if image.id != self._image_id:
             # Perhaps another one under the same name: what was installed was for the old one.
             self._image_id, self._layers, self._has_packages = image.id, None, False
+        tags = image.tags
+        self._image_used = next(
+            (name for name in (*self.images, *tags) if name in tags), str(image.id)
+        )
         config: dict[str, Any] = image.attrs.get("Config") or {}
         work_dir = str(self._work_dir.resolve())
         layer = self._layers.current if self._layers else None

@@ -61,6 +61,11 @@ class LegacyExecutor:
         return self._work_dir
 
     @property
+    def image_used(self) -> str | None:
+        """The image that the code ran in last; None where it ran in none."""
+        return getattr(self._chosen, "image_used", None)
+
+    @property
     def code_extractor(self) -> CodeExtractor:
         """Takes fenced blocks of Markdown."""
         return MarkdownCodeExtractor()

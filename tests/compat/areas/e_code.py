@@ -18,6 +18,7 @@ ROWS = [
         "run_code obeys the work_dir, timeout and use_docker that it is given.",
         why="an image that it had made was then written into the agent's configuration",
     ),
+    same("code:image", "run_code gives the name of the Docker image that the code ran in."),
     # code_execution_config
     same("code:config:off", "False runs no code."),
     better(

@@ -36,6 +36,7 @@ ROWS = [
     same("codeutils:infer", "infer_lang knows shell commands and Python."),
     same("codeutils:extractor", "MarkdownCodeExtractor reads text, parts or nothing."),
     same("codeutils:execute", "execute_code gives exit code, output and None."),
+    same("codeutils:image", "Where code ran in a Docker image, execute_code gives its name."),
     same("codeutils:nothing", "Neither code nor filename raises AssertionError."),
     same("codeutils:timeout", "Code that takes too long gives (1, 'Timeout', None)."),
     same("codeutils:language", "Another language gives the 0.2 text."),
