@@ -1,0 +1,94 @@
+"""A browser, a scripted model, and the real server between them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Error as BrowserError
+from tests.studio.studio import BROWSER_FLAGS, Studio, Window
+from tests.studio.words import answer
+
+from autogen.testing import LoopbackLLM
+
+
+@pytest.fixture(scope="session")
+def browser(require_part: Callable[..., NoReturn]) -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        require_part(
+            "chromium",
+            because="it is not installed",
+            do="run `apt-get install -y chromium` as root",
+        )
+    with sync_playwright() as driver:
+        try:
+            browser = driver.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        except BrowserError as error:
+            require_part("chromium", because=f"it does not start ({error})", do="see why")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[LoopbackLLM]:
+    with LoopbackLLM(answer, keep=0) as served:
+        os.environ["AUTOGEN_TEST_MODEL_URL"] = served.base_url
+        yield served
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('studio') / 'runs.db'}"
+
+
+@pytest.fixture(scope="session")
+def studio(
+    model: LoopbackLLM, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Studio]:
+    """One server for the stories that leave it as it was."""
+    os.environ["AUTOGEN_TEST_WORK_DIR"] = str(tmp_path_factory.mktemp("work"))
+    serving = Studio(database)
+    yield serving
+    assert serving.stop() == 0
+    assert serving.token not in "".join(serving.said[2:])
+
+
+@pytest.fixture
+def own_studio(model: LoopbackLLM, tmp_path: Path) -> Iterator[Callable[..., Studio]]:
+    """Starts servers for a test that kills them, all for one database."""
+    started: list[Studio] = []
+    os.environ["AUTOGEN_TEST_WORK_DIR"] = str(tmp_path)
+
+    def start(port: int = 0) -> Studio:
+        started.append(Studio(f"sqlite:///{tmp_path / 'runs.db'}", port=port))
+        return started[-1]
+
+    yield start
+    for serving in started:
+        if serving.process.poll() is None:
+            serving.stop()
+
+
+@pytest.fixture
+def look(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Window]]:
+    """Opens windows, each with cookies of its own. None may complain, or ask anybody else."""
+    opened: list[Window] = []
+
+    def look(at: Studio | None = None, **options: Any) -> Window:
+        options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **options}
+        context: BrowserContext = browser.new_context(**options)
+        opened.append(Window(context, at or request.getfixturevalue("studio")))
+        return opened[-1]
+
+    yield look
+    for window in opened:
+        window.context.close()
+    for window in opened:
+        assert window.outside == []
+        assert window.complaints == []
