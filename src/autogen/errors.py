@@ -15,7 +15,7 @@
         NoWallError, PackageError
       JournalError                     the record of a durable run
         ReplayMismatch, RunBusy, RunLost, UnknownRun
-        UnknownQuestion, AlreadyAnswered, QuestionExpired
+        UnknownQuestion, AlreadyAnswered, QuestionExpired, UnknownFile
 
 Families say who must act. Standard library only; anybody may import it.
 """
@@ -58,6 +58,7 @@ __all__ = [
     "SenderRequired",
     "ServerFault",
     "UndefinedNextAgent",
+    "UnknownFile",
     "UnknownQuestion",
     "UnknownRun",
     "UsageError",
@@ -263,6 +264,10 @@ class UnknownRun(JournalError, LookupError):
 
 class UnknownQuestion(JournalError, LookupError):
     """The database has no question with this id."""
+
+
+class UnknownFile(JournalError, LookupError):
+    """The database has no file with this id."""
 
 
 class AlreadyAnswered(JournalError):

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +21,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._kernel.cancel import CancelToken
 from .._kernel.recorder import Entry
+from ..coding.allowing import Grants, granting
 from ..errors import JournalError, UsageError
 from ..limits.budget import Budget
 from ..store.base import RunRecord
 
 if TYPE_CHECKING:
     from ..journal.dbos import DbosEngine
+    from ..store.account import BudgetRecord
     from ..store.asking import Questions
+    from ..store.blobs import Blobs
     from ..store.notices import Notices
     from ..store.sql import SqlStore
+    from ..store.usage import UsageSum
 
 __all__ = ["DEFAULT_URL", "LEASE_S", "Database", "database_url", "edited"]
 
@@ -88,6 +92,7 @@ class Database:
         self._over = threading.Event()
         self._guard = threading.RLock()
         self._tokens: dict[str, CancelToken] = {}
+        self._grants: dict[str, Grants] = {}
         #: Called with each beat, in its thread: what workers look after.
         self.on_beat: list[Callable[[], None]] = []
         atexit.register(self.close)
@@ -148,6 +153,7 @@ class Database:
             try:
                 if self._tokens:
                     self._obey()
+                    self._grant()
                 if n % BEAT_TICKS == 0:
                     self.store.beat(self.worker_id)
                     for look in self.on_beat:
@@ -162,17 +168,25 @@ class Database:
     @contextmanager
     def obeyed(self, run_id: str, token: CancelToken) -> Iterator[None]:
         """Inside the `with` block somebody elsewhere may stop the run through `token`."""
-        self._tokens[run_id] = token
+        self._tokens[run_id], self._grants[run_id] = token, Grants()
         try:
-            yield
+            with granting(self._grants[run_id]):
+                yield
         finally:
             self._tokens.pop(run_id, None)
+            self._grants.pop(run_id, None)
 
     def _obey(self) -> None:
         for run_id in self.store.wishes(self.worker_id):
             token = self._tokens.get(run_id)
             if token is not None:
                 token.cancel()
+
+    def _grant(self) -> None:
+        for run_id, pattern in self.store.allowed_hosts(self.worker_id):
+            grants = self._grants.get(run_id)
+            if grants is not None:
+                grants.allow(pattern)
 
     def is_alive(self, owner: str) -> bool:
         """Whether the process of `owner` still shows signs of life."""
@@ -201,6 +215,25 @@ class Database:
         from ..store.asking import Questions
 
         return Questions(self.store)
+
+    @property
+    def blobs(self) -> Blobs:
+        """The files that were handed in, and those that code left."""
+        from ..store.blobs import Blobs
+
+        return Blobs(self.store)
+
+    def usage(self, **wanted: Any) -> list[UsageSum]:
+        """Sums of what models were asked, as `usage_sums` takes it."""
+        from ..store.usage import usage_sums
+
+        return usage_sums(self.store, **wanted)
+
+    def budgets(self, names: Collection[str] | None = None) -> list[BudgetRecord]:
+        """Budgets as they stand, by name; None for all."""
+        from ..store.account import budget_records
+
+        return budget_records(self.store, names)
 
     def budget(self, name: str, limits: Mapping[str, Any] | None = None) -> Budget:
         """The budget with this name, which every process that names it shares.

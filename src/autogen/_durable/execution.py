@@ -7,11 +7,12 @@ is called), or it is under way elsewhere (`RunBusy`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from .._kernel.cancel import CancelToken
+from ..coding.workspace import regular_file
 from ..errors import JournalError, ReplayMismatch, RunBusy, RunCancelled, RunLost
 from ..events import Event
 from ..human.base import HumanChannel
@@ -84,7 +85,22 @@ class Execution:
 
     def _told(self, events: list[tuple[Event, int]]) -> None:
         assert self._owner is not None
+        for event, _ in events:
+            if event.type == "code.finished":
+                # Before the event is: whoever reads that finds the files.
+                self._keep(event.data.get("artifacts") or ())
         self._database.store.append(self.run_id, self._owner, events)
+
+    def _keep(self, artifacts: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the files that code left, where they are still as it left them."""
+        blobs = self._database.blobs if artifacts else None
+        for one in artifacts:
+            assert blobs is not None
+            is_kept = False
+            with suppress(OSError), regular_file(one["path"]) as file:
+                is_kept = blobs.keep(file, sha256=one["sha256"], run_id=self.run_id)
+            if not is_kept and blobs.has(one["sha256"]):
+                blobs.use([one["sha256"]], run_id=self.run_id)
 
     def _heard(self, event: Event) -> None:
         for told in self._database.store.on_event:
@@ -99,6 +115,7 @@ class Execution:
         """
         if self._owner is None or self._log is None:
             return
+        self.recording.check()
         self.recording.flush()
         reason = result.get("stop_reason")
         if reason == PARKED:
@@ -132,6 +149,8 @@ class Execution:
         cancelled = isinstance(error, RunCancelled) or not isinstance(error, Exception)
         if cancelled and self._worker_ends:
             return
+        # Whoever was in between may have made something else of it.
+        error = self.recording.trouble or error
         if self.record.team is not None and type(error) is JournalError:
             # The database was away: workers go on with the run as if this one had died.
             with suppress(JournalError):

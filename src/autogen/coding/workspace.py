@@ -15,13 +15,14 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ..artifacts import Artifact
 from .config import check_work_dir, unusable
 
-__all__ = ["Snapshot", "head", "prepare", "safe_name", "write"]
+__all__ = ["Snapshot", "head", "prepare", "regular_file", "safe_name", "write", "write_bytes"]
 
 #: More new files than this in one go are dependencies or caches, not results.
 MOST_ARTIFACTS = 200
@@ -82,6 +83,12 @@ def write(work_dir: Path, name: str, text: str, *, at_once: bool = False) -> Pat
         ValueError: The name leads out of the work_dir.
         OSError: The file cannot be written.
     """
+    data = text.encode("utf-8", "backslashreplace")
+    return write_bytes(work_dir, name, data, at_once=at_once)
+
+
+def write_bytes(work_dir: Path, name: str, data: bytes, *, at_once: bool = False) -> Path:
+    """`write` for what is no text."""
     root = work_dir.resolve()
     if PurePath(name).is_absolute():
         try:
@@ -91,7 +98,6 @@ def write(work_dir: Path, name: str, text: str, *, at_once: bool = False) -> Pat
     parts = safe_name(name)
     if parts is None:
         raise ValueError(OUTSIDE)
-    data = text.encode("utf-8", "backslashreplace")
     path = root.joinpath(*parts)
     if not HAS_DIR_FD:
         if not path.resolve().is_relative_to(root):
@@ -118,6 +124,22 @@ def write(work_dir: Path, name: str, text: str, *, at_once: bool = False) -> Pat
     finally:
         os.close(folder)
     return path
+
+
+@contextlib.contextmanager
+def regular_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A regular file that hostile code may have put there, open for reading.
+
+    Links above it are followed: look at what is read before anybody gets it.
+
+    Raises:
+        OSError: There is no such file, or it is a link, a pipe or a folder.
+    """
+    file = os.open(path, os.O_RDONLY | NO_FOLLOW | NO_BLOCK)
+    with os.fdopen(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        yield stream
 
 
 def head(work_dir: Path, name: str, size_bytes: int) -> bytes | None:

@@ -15,6 +15,7 @@ from .._kernel.recorder import Entry
 from ..errors import ReplayMismatch, UsageError
 from ..events import Event
 from ..store.base import RunRecord
+from .putting import telling_of
 from .teams import team_named
 
 __all__ = ["Difference", "Replay", "difference", "forked", "replayed", "replaying"]
@@ -60,7 +61,11 @@ def replayed(database: Database, run_id: str) -> Replay:
         )
     chat = team_named(record.team).chat()
     sender = chat.pop("sender")
-    asked = {key: value for key, value in record.request.items() if key != "options"}
+    asked = dict(record.request)
+    asked.pop("options", None)
+    files = asked.pop("files", ())
+    if files and "message" not in asked:
+        asked["message"] = telling_of(chat.get("message"), files)
     with replaying(database, run_id) as execution:
         n_steps = execution.recording.n_known
         try:

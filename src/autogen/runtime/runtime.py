@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .._durable.database import Database
+from .._durable.database import LEASE_S, Database
 from .._kernel.record import is_json
+from ..coding.egress import USUAL_PORTS, Egress
 from ..errors import ReplayMismatch, UsageError, UsageTypeError
 from ..events import Event
 from ..limits.budget import Budget
-from ..store.base import QuestionRecord, RunRecord, Verdict
+from ..store.base import Counts, QuestionRecord, RunRecord, Verdict
+from ..store.keys import Keys
 from .folder import find_teams
+from .putting import telling_of
 from .retelling import Difference, Replay, difference, forked, replayed, replaying
 from .teams import Team, teams
-from .worker import Worker, own_budget
+from .worker import Worker, is_own_budget, own_budget
 
-__all__ = ["STILL", "Runtime"]
+if TYPE_CHECKING:
+    from ..store.account import BudgetRecord
+    from ..store.blobs import FileRecord
+    from ..store.usage import UsageSum
+
+__all__ = ["STILL", "OnConflict", "Runtime"]
 
 #: Statuses in which a run does not go on by itself.
 STILL = frozenset({"paused", "finished", "failed", "cancelled", "dead"})
+
+#: What a run does that finds another one of its conversation under way.
+OnConflict: TypeAlias = Literal["reject", "enqueue", "interrupt"]
 
 _POLL_S = 0.1
 
@@ -79,6 +90,9 @@ class Runtime:
         priority: int = 0,
         belongs_to: str | None = None,
         shared_budget: str | None = None,
+        files: Sequence[str] = (),
+        conversation: str | None = None,
+        on_conflict: OnConflict = "reject",
         **chat: Any,
     ) -> str:
         """Have workers run a chat of a team; the run's id.
@@ -94,9 +108,15 @@ class Runtime:
             priority: 1 is taken up before 2; 0 before all.
             belongs_to: The caller of a server that asks for it.
             shared_budget: Name of a budget that the run draws from beside its own.
+            files: Ids of files that `add_file` gave; its code finds them in its folder.
+            conversation: Of the runs of one conversation only one is under way.
+            on_conflict: What to do where another one is: "reject" this one, "enqueue" it, so that
+                it begins after that, or "interrupt" that one.
             chat: More keywords of `initiate_chat`, such as `max_turns`.
 
         Raises:
+            RunBusy: Another run of the conversation is under way.
+            UnknownFile: One of the files is not there.
             UsageError: Something cannot be used, or is not JSON.
             ReplayMismatch: The id belongs to a run that was asked for something else.
         """
@@ -111,6 +131,11 @@ class Runtime:
         options = {key: value for key, value in options.items() if value is not None}
         if options:
             request["options"] = options
+        named = [self.file(file_id) for file_id in files]
+        if named:
+            request["files"] = [{"name": one.name, "sha256": one.sha256} for one in named]
+            if message is not None:
+                request["message"] = telling_of(message, request["files"])
         for key, value in request.items():
             if not is_json(value):
                 raise UsageTypeError(
@@ -120,23 +145,36 @@ class Runtime:
         run_id = uuid.uuid4().hex if id is None else id
         record, is_new = self._database.store.create_run(
             RunRecord(
-                id=run_id, team=team, request=request, priority=priority, belongs_to=belongs_to
-            )
+                id=run_id,
+                team=team,
+                request=request,
+                priority=priority,
+                belongs_to=belongs_to,
+                conversation=conversation,
+            ),
+            is_alone=conversation is not None and on_conflict == "reject",
         )
-        if not is_new and (record.team, record.request, record.belongs_to) != (
-            team,
-            request,
-            belongs_to,
-        ):
+        before = (record.team, record.request, record.belongs_to, record.conversation)
+        if not is_new and before != (team, request, belongs_to, conversation):
             raise ReplayMismatch(
                 f"run {run_id!r} was asked for something else before; submit it as it was, or "
                 "under another id."
             )
         if is_new:
+            self._database.blobs.use([one.sha256 for one in named], run_id=run_id)
+            if conversation is not None and on_conflict == "interrupt":
+                for other in self._database.store.runs_of_conversation(record):
+                    if other.id != run_id:
+                        self.cancel(other.id)
             self._enqueue(record)
         return run_id
 
     def _enqueue(self, record: RunRecord) -> None:
+        if record.conversation is not None:
+            first = self._database.store.runs_of_conversation(record)[:1]
+            if not first or first[0].id != record.id:
+                # Whoever ends the run before it has it begin.
+                return
         if self._eager is not None and self._eager.begin(record):
             return
         self._database.engine.enqueue(
@@ -184,9 +222,24 @@ class Runtime:
                 )
             time.sleep(_POLL_S)
 
-    def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        """Events of a run in their order, those after number `after`."""
-        return self._database.store.events(run_id, after=after, limit=limit)
+    def events(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        types: Collection[str] | None = None,
+    ) -> list[Event]:
+        """Events of a run in their order, those after number `after`; of these types, if given."""
+        return self._database.store.events(run_id, after=after, limit=limit, types=types)
+
+    def event(self, run_id: str, pos: int) -> Event:
+        """One event of a run.
+
+        Raises:
+            UnknownRun: There is no such run, or it has no such event.
+        """
+        return self._database.store.event_at(run_id, pos)[0]
 
     def follow(self, run_id: str, *, after: int = 0) -> Iterator[Event]:
         """Events of a run as they come, until it does not go on by itself any more."""
@@ -209,7 +262,12 @@ class Runtime:
 
     def cancel(self, run_id: str) -> RunRecord:
         """Have a run stop, wherever it is executed; `resume` lets it go on."""
-        return self._database.store.wish(run_id, "cancel")
+        record = self._database.store.wish(run_id, "cancel")
+        if record.conversation is not None and record.status in STILL:
+            for waiting in self._database.store.runs_of_conversation(record)[:1]:
+                if waiting.status == "queued":
+                    self._enqueue(waiting)
+        return record
 
     def pause(self, run_id: str) -> RunRecord:
         """Have a run stop for a while, wherever it is executed; `resume` lets it go on."""
@@ -345,6 +403,66 @@ class Runtime:
             self._enqueue(record)
         return answered
 
+    def n_open_questions(self, run_ids: Collection[str]) -> dict[str, int]:
+        """How many questions are open in those of the runs that have some."""
+        return self._database.questions.open_in(run_ids)
+
+    def allow_host(
+        self, run_id: str, host: str, *, port: int | None = None, by: str | None = None
+    ) -> str:
+        """Let the code of a run reach a host that it was refused; what `network` would say.
+
+        Where the run is under way it holds at once, and as long as the executor of the code.
+
+        Raises:
+            UsageError: Its code was not refused that host, or nobody may allow it.
+        """
+        refused = self.events(run_id, types=["egress.refused"], limit=10_000)
+        if not any(
+            event.data.get("host") == host and port in (None, event.data.get("port"))
+            for event in refused
+        ):
+            raise UsageError(f"no code of run {run_id!r} was refused the host {host!r}.")
+        name = f"[{host}]" if ":" in host else host
+        pattern = name if port in (None, *USUAL_PORTS) else f"{name}:{port}"
+        Egress([pattern])
+        self._database.store.allow_host(run_id, pattern, by=by)
+        return pattern
+
+    # -- files
+
+    def add_file(
+        self, source: IO[bytes], *, name: str, media_type: str, belongs_to: str | None = None
+    ) -> FileRecord:
+        """Keep a file that runs may begin with; `source` is read twice, from its beginning."""
+        return self._database.blobs.add_file(
+            source, name=name, media_type=media_type, belongs_to=belongs_to
+        )
+
+    def file(self, file_id: str) -> FileRecord:
+        """The file with this id.
+
+        Raises:
+            UnknownFile: There is none.
+        """
+        return self._database.blobs.file(file_id)
+
+    def delete_file(self, file_id: str) -> None:
+        """Forget a file; runs that were begun with it keep its content.
+
+        Raises:
+            UnknownFile: There is none.
+        """
+        self._database.blobs.delete_file(file_id)
+
+    def has_content(self, sha256: str) -> bool:
+        """Whether the bytes of a file or an artifact were kept."""
+        return self._database.blobs.has(sha256)
+
+    def content(self, sha256: str) -> Iterator[bytes]:
+        """These bytes, piece by piece."""
+        return self._database.blobs.read(sha256)
+
     # -- workers, budgets, retention
 
     def on_change(self, told: Callable[[str], None]) -> None:
@@ -369,6 +487,44 @@ class Runtime:
                 has.
         """
         return self._database.budget(name, limits or None)
+
+    def budgets(self, names: Collection[str] | None = None) -> list[BudgetRecord]:
+        """Budgets as they stand, by name; None for all that runs share."""
+        found = self._database.budgets(names)
+        return [one for one in found if names is not None or not is_own_budget(one.name)]
+
+    def usage(
+        self,
+        *,
+        by: Literal["model", "agent", "day"] | None = "model",
+        run_id: str | None = None,
+        team: str | None = None,
+        belongs_to: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> list[UsageSum]:
+        """What models were asked, by model, agent or day (UTC); `by` None for one sum over all.
+
+        Args:
+            by: What the sums are made for.
+            run_id: Only of this run; a fork has its own calls only.
+            team: Only of runs of this team.
+            belongs_to: Only of runs of this caller.
+            since: Only from here on, in seconds since the epoch.
+            until: Only before.
+        """
+        return self._database.usage(
+            by=by, run_id=run_id, team=team, belongs_to=belongs_to, since=since, until=until
+        )
+
+    def counts(self) -> Counts:
+        """What the database holds."""
+        return self._database.store.counts(alive_s=LEASE_S)
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of callers of servers that work for this database."""
+        return Keys(self._database.store)
 
     def worker(self, teams_in: str | Path | None = None, *, is_eager: bool = False) -> Worker:
         """A worker in this process, for the teams it knows and those of a folder.

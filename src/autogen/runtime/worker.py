@@ -16,9 +16,10 @@ from ..human.mailbox import Mailbox
 from ..journal.base import Job, Log
 from ..limits.spending import under
 from ..store.base import RunRecord
+from .putting import put_files, telling_of
 from .teams import Team
 
-__all__ = ["Worker", "own_budget"]
+__all__ = ["Worker", "is_own_budget", "own_budget"]
 
 logger = logging.getLogger("autogen")
 
@@ -28,10 +29,17 @@ MOST_DEATHS = 10
 #: How long a queued run may lie before somebody makes sure that it is announced.
 UNANNOUNCED_S = 5.0
 
+_OWN = "run "
+
 
 def own_budget(run_id: str) -> str:
     """The name of the budget that only this run has."""
-    return f"run {run_id}"
+    return f"{_OWN}{run_id}"
+
+
+def is_own_budget(name: str) -> bool:
+    """Whether a budget belongs to one run."""
+    return name.startswith(_OWN)
 
 
 class Worker:
@@ -95,6 +103,20 @@ class Worker:
                 await asyncio.to_thread(self._failed, execution, error)
         finally:
             self._owners.discard(owner)
+            if execution is not None and execution.record.conversation is not None:
+                await asyncio.to_thread(self._begin_next, execution.record)
+
+    def _begin_next(self, ended: RunRecord) -> None:
+        """Have the next run of a conversation begin."""
+        if self.database.is_closing:
+            return
+        try:
+            for record in self.database.store.runs_of_conversation(ended)[:1]:
+                if record.status == "queued" and not self.begin(record):
+                    self._announce(record)
+        except JournalError as error:
+            # `_look_after` finds it.
+            logger.warning("The run after %r begins later: %s", ended.id, error)
 
     def _failed(self, execution: Execution, error: Exception) -> None:
         try:
@@ -122,6 +144,13 @@ class Worker:
         asked = dict(record.request)
         given = asked.pop("options", None) or {}
         options = await asyncio.to_thread(self._options, record, given)
+        files = asked.pop("files", ())
+        if files:
+            everything = {**chat, "sender": sender}
+            is_first = record.attempts == 1
+            await asyncio.to_thread(put_files, self.database, everything, files, is_first=is_first)
+            if "message" not in asked:
+                asked["message"] = telling_of(chat.get("message"), files)
         shared = given.get("shared_budget")
         shared = None if shared is None else await asyncio.to_thread(self.database.budget, shared)
         with executing(execution), under(shared):

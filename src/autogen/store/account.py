@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,11 @@ class BudgetRecord:
     ceiling: Ceiling
     spent: Amounts
     held: Amounts
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether one of its limits is reached, so that no further call would fit."""
+        return any(m is not None and s >= m for m, s in zip(self.ceiling, self.spent, strict=True))
 
     @property
     def left(self) -> Ceiling:
@@ -221,10 +227,12 @@ class SqlAccount:
         return shortage_of(wanted, found.ceiling, found.spent, found.held, kept_back=kept_back)
 
 
-def budget_records(store: SqlStore) -> list[BudgetRecord]:
-    """Every budget of a database, by name."""
+def budget_records(store: SqlStore, names: Collection[str] | None = None) -> list[BudgetRecord]:
+    """The budgets of a database with these names, by name; None for all."""
+    query = sa.select(budgets).order_by(budgets.c.name)
+    if names is not None:
+        query = query.where(budgets.c.name.in_(list(names)))
     with store.reading("the budgets") as connection:
-        query = sa.select(budgets).order_by(budgets.c.name)
         return [_record(row) for row in connection.execute(query).mappings()]
 
 

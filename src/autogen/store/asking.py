@@ -14,9 +14,12 @@ from ..human.base import Edited, Question
 from .base import QuestionRecord
 from .connect import kept
 from .sql import SqlStore
-from .tables import questions, runs
+from .tables import events, questions, runs
 
 __all__ = ["Questions"]
+
+#: A question is about a message that was among so many newest ones.
+_LOOKED_AT = 20
 
 _TIMES = ("answered_at", "asked_at", "deadline_at")
 
@@ -42,8 +45,9 @@ class Questions:
             "status": "open",
             "asked_at": self._store.now,
         }
-        made = self._store.insert(questions).values(values).on_conflict_do_nothing()
         with self._store.writing(f"question {question.id!r}") as connection:
+            values["pos"] = self._pos_of(connection, question)
+            made = self._store.insert(questions).values(values).on_conflict_do_nothing()
             if not self._store.is_inserted(connection, made):
                 # Withdrawn by an execution that was stopped; the next one asks again.
                 connection.execute(
@@ -53,6 +57,29 @@ class Questions:
                 )
             self._mark(connection, question.run_id)
             return self._found(connection, question.id)
+
+    def _pos_of(self, connection: sa.Connection, question: Question) -> int | None:
+        """The newest message that the agent has heard."""
+        query = (
+            sa.select(events.c.pos, events.c.body)
+            .where(events.c.run_id == question.run_id, events.c.type == "message.sent")
+            .order_by(events.c.pos.desc())
+            .limit(_LOOKED_AT)
+        )
+        for pos, body in connection.execute(query).all():
+            if json.loads(body)["data"].get("recipient") == question.agent:
+                return int(pos)
+        return None
+
+    def open_in(self, run_ids: Collection[str]) -> dict[str, int]:
+        """How many questions are open in runs that have some."""
+        query = (
+            sa.select(questions.c.run_id, sa.func.count())
+            .where(questions.c.run_id.in_(list(run_ids)), questions.c.status == "open")
+            .group_by(questions.c.run_id)
+        )
+        with self._store.reading("the open questions") as connection:
+            return {run_id: int(n) for run_id, n in connection.execute(query).all()}
 
     def _mark(self, connection: sa.Connection, run_id: str) -> None:
         """Have the status of a run say whether it waits for people."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-__all__ = ["KeyRecord", "QuestionRecord", "RunRecord", "RunStatus", "Verdict", "Wish"]
+__all__ = ["Counts", "KeyRecord", "QuestionRecord", "RunRecord", "RunStatus", "Verdict", "Wish"]
 
 #: "waiting" is for people; "paused" may go on with more time or money; "dead" was given up.
 RunStatus: TypeAlias = Literal[
@@ -39,6 +39,11 @@ class RunRecord:
         created_at: Aware, UTC; None before it is stored.
         updated_at: The same of the last change.
         belongs_to: The caller of a server that asked for it; None for whoever has the database.
+        conversation: Of the runs of one conversation of a caller only one is under way.
+        n_tokens: Sent and received by its own calls so far.
+        nano_usd: What they cost, in billionths of a US dollar.
+        is_cost_known: Whether the price of each is known.
+        n_steps: Model calls, tool calls and code blocks so far.
     """
 
     id: str
@@ -58,6 +63,11 @@ class RunRecord:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     belongs_to: str | None = None
+    conversation: str | None = None
+    n_tokens: int = 0
+    nano_usd: int = 0
+    is_cost_known: bool = True
+    n_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +90,7 @@ class QuestionRecord:
         answered_by: Who answered, as they said.
         asked_at: Aware, UTC; None before it is stored.
         answered_at: Aware, UTC, or None.
+        pos: The event that tells of the message it is about, or None.
     """
 
     id: str
@@ -97,6 +108,7 @@ class QuestionRecord:
     answered_by: str | None = None
     asked_at: datetime | None = None
     answered_at: datetime | None = None
+    pos: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +138,20 @@ class KeyRecord:
     expires_at: datetime | None
     revoked_at: datetime | None
     used_at: datetime | None
+
+
+class Counts(NamedTuple):
+    """What a database holds.
+
+    Attributes:
+        runs: How many runs there are, by status.
+        n_questions: How many questions are open.
+        n_alive: How many processes have shown signs of life lately.
+    """
+
+    runs: dict[str, int]
+    n_questions: int
+    n_alive: int
 
 
 class Verdict(NamedTuple):

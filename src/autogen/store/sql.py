@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..errors import RunLost, UnknownRun
+from ..errors import RunBusy, RunLost, UnknownRun
 from ..events import Event
-from .base import RunRecord, Verdict, Wish
+from .base import Counts, RunRecord, Verdict, Wish
 from .chain import START, body_of, event_of, json_of, linked, verified
-from .connect import NOW, READS, check_name, connected, masked, translated
+from .connect import NOW, READS, check_name, connected, kept, masked, translated
+from .counting import ANSWERED, COUNTED, counted, row_of
 from .schema import upgraded
-from .tables import beats, events, questions, reservations, runs
+from .sweeping import forget_uses
+from .tables import beats, egress, events, questions, reservations, runs, usage
 
 __all__ = ["SqlStore"]
 
@@ -109,10 +111,15 @@ class SqlStore:
 
     # -- runs
 
-    def create_run(self, record: RunRecord) -> tuple[RunRecord, bool]:
+    def create_run(self, record: RunRecord, *, is_alone: bool = False) -> tuple[RunRecord, bool]:
         """The run with the id of `record`, and whether it is new.
 
+        Args:
+            record: What to write where there is no such run.
+            is_alone: Refuse it while another run of its conversation has not ended.
+
         Raises:
+            RunBusy: There is such a run.
             UsageError: The id or the name of the team is a text that databases do not keep.
         """
         for name in (record.id, record.team or ""):
@@ -123,7 +130,43 @@ class SqlStore:
         )
         with self.writing(f"run {record.id!r}") as connection:
             is_new = self.is_inserted(connection, made.on_conflict_do_nothing())
+            if is_new and is_alone:
+                self._check_alone(connection, record)
             return self._run(connection, record.id), is_new
+
+    def _check_alone(self, connection: sa.Connection, record: RunRecord) -> None:
+        if connection.dialect.name == "postgresql":
+            # Two that are asked for at once would not see each other.
+            name = f"{record.belongs_to}/{record.conversation}"
+            lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))
+            connection.execute(sa.select(lock))
+        other = connection.execute(
+            sa.select(runs.c.id).where(
+                runs.c.conversation == record.conversation,
+                runs.c.belongs_to.is_not_distinct_from(record.belongs_to),
+                runs.c.id != record.id,
+                runs.c.status.in_(_LIVE),
+            )
+        ).scalar()
+        if other is not None:
+            raise RunBusy(
+                f"conversation {record.conversation!r} has a run under way ({other}). Wait for it "
+                "to end, or have this one begin after it (enqueue) or in its place (interrupt)."
+            )
+
+    def runs_of_conversation(self, record: RunRecord) -> list[RunRecord]:
+        """The runs of the conversation of `record` that have not ended, the oldest first."""
+        query = (
+            sa.select(runs)
+            .where(
+                runs.c.conversation == record.conversation,
+                runs.c.belongs_to.is_not_distinct_from(record.belongs_to),
+                runs.c.status.in_(_LIVE),
+            )
+            .order_by(runs.c.created_at, runs.c.id)
+        )
+        with self.reading("the runs of a conversation") as connection:
+            return [_record(row) for row in connection.execute(query).mappings()]
 
     def run(self, run_id: str) -> RunRecord:
         """The run with this id.
@@ -191,7 +234,7 @@ class SqlStore:
         """
         was = [runs.c.owner.is_(None) if expected is None else runs.c.owner == expected]
         if attempt is not None:
-            was += [runs.c.attempts == attempt - 1, runs.c.status == "queued"]
+            was += [runs.c.attempts == attempt - 1, runs.c.status == "queued", ~_is_held_up()]
         taken = (
             sa.update(runs)
             .where(runs.c.id == run_id, *was, runs.c.status != "finished")
@@ -249,6 +292,39 @@ class SqlStore:
         with self.reading("what is wished of runs") as connection:
             return {row.id: row.wish for row in connection.execute(query)}
 
+    def allow_host(self, run_id: str, pattern: str, *, by: str | None) -> None:
+        """Write down that the code of a run may reach a host."""
+        row = self.insert(egress).values(
+            run_id=run_id,
+            pattern=pattern,
+            allowed_by=None if by is None else kept(by),
+            allowed_at=self._now,
+        )
+        with self.writing(f"a host for run {run_id!r}") as connection:
+            connection.execute(row.on_conflict_do_nothing())
+
+    def allowed_hosts(self, worker_id: str) -> list[tuple[str, str]]:
+        """The runs that a process has, each with a host that its code may reach."""
+        query = (
+            sa.select(egress.c.run_id, egress.c.pattern)
+            .join(runs, runs.c.id == egress.c.run_id)
+            .where(runs.c.worker_id == worker_id)
+        )
+        with self.reading("the hosts that runs may reach") as connection:
+            return [(row.run_id, row.pattern) for row in connection.execute(query)]
+
+    def counts(self, *, alive_s: float) -> Counts:
+        """What there is; a process counts as alive that beat in the last `alive_s` seconds."""
+        by_status = sa.select(runs.c.status, sa.func.count()).group_by(runs.c.status)
+        is_open = sa.select(sa.func.count()).where(questions.c.status == "open")
+        lives = sa.select(sa.func.count()).where(beats.c.beat_at > self._now - alive_s)
+        with self.reading("the counts") as connection:
+            return Counts(
+                {str(status): int(n) for status, n in connection.execute(by_status).all()},
+                int(connection.execute(is_open).scalar() or 0),
+                int(connection.execute(lives).scalar() or 0),
+            )
+
     def _tell(self, run_id: str) -> None:
         for told in self.on_change:
             told(run_id)
@@ -305,6 +381,7 @@ class SqlStore:
             runs.c.team.is_not(None),
             runs.c.owner.is_(None),
             runs.c.updated_at < self._now - since_s,
+            ~_is_held_up(),
         )
         with self.reading("the runs that wait") as connection:
             return [_record(row) for row in connection.execute(query).mappings()]
@@ -381,7 +458,7 @@ class SqlStore:
         keys = [event.key for event, _ in new]
         with self.writing(f"events of run {run_id!r}") as connection:
             end = connection.execute(
-                sa.select(runs.c.owner, runs.c.last_pos, runs.c.last_hash)
+                sa.select(runs.c.owner, runs.c.last_pos, runs.c.last_hash, runs.c.forked_at)
                 .where(runs.c.id == run_id)
                 .with_for_update()
             ).first()
@@ -394,6 +471,7 @@ class SqlStore:
             )
             pos, last = end.last_pos, end.last_hash
             rows: list[dict[str, Any]] = []
+            used: list[Event] = []
             for event, n_steps in new:
                 if event.key in known:
                     continue
@@ -412,24 +490,40 @@ class SqlStore:
                         "hash": last,
                     }
                 )
+                # What a fork shares was counted where it was taken; code begins before its step.
+                n_shared = (end.forked_at or 0) + (event.type != "code.started")
+                if event.type in COUNTED and n_steps >= n_shared:
+                    used.append(replace(event, pos=pos))
             if rows:
                 connection.execute(sa.insert(events), rows)
                 connection.execute(
                     sa.update(runs)
                     .where(runs.c.id == run_id)
-                    .values(last_pos=pos, last_hash=last, updated_at=self._now)
+                    .values(last_pos=pos, last_hash=last, updated_at=self._now, **counted(used))
                 )
+            answers = [{"run_id": run_id, **row_of(e)} for e in used if e.type == ANSWERED]
+            if answers:
+                connection.execute(sa.insert(usage), answers)
         self._tell(run_id)
         return [event_of(row["pos"], row["body"]) for row in rows]
 
-    def events(self, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        """Events of a run in their order, those after number `after`."""
+    def events(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        types: Collection[str] | None = None,
+    ) -> list[Event]:
+        """Events of a run in their order, those after number `after`; of these types, if given."""
         query = (
             sa.select(events.c.pos, events.c.body)
             .where(events.c.run_id == run_id, events.c.pos > after)
             .order_by(events.c.pos)
             .limit(limit)
         )
+        if types is not None:
+            query = query.where(events.c.type.in_(list(types)))
         with self.reading(f"the events of run {run_id!r}") as connection:
             return [event_of(pos, body) for pos, body in connection.execute(query)]
 
@@ -494,10 +588,14 @@ class SqlStore:
             for table, column in (
                 (events, events.c.run_id),
                 (questions, questions.c.run_id),
+                (usage, usage.c.run_id),
+                (egress, egress.c.run_id),
                 (runs, runs.c.id),
             ):
                 for start in range(0, len(ids), 500):
                     some = ids[start : start + 500]
+                    if table is runs:
+                        forget_uses(connection, some)
                     connection.execute(sa.delete(table).where(column.in_(some)))
             left_behind = sa.exists().where(runs.c.worker_id == beats.c.worker_id)
             connection.execute(
@@ -509,6 +607,24 @@ class SqlStore:
                 )
             )
         return old
+
+
+def _is_held_up() -> Any:
+    """Whether another run of the same conversation has to end first."""
+    other = runs.alias()
+    is_before = sa.tuple_(other.c.created_at, other.c.id) < sa.tuple_(runs.c.created_at, runs.c.id)
+    return sa.and_(
+        runs.c.conversation.is_not(None),
+        sa.exists().where(
+            other.c.conversation == runs.c.conversation,
+            other.c.belongs_to.is_not_distinct_from(runs.c.belongs_to),
+            other.c.id != runs.c.id,
+            sa.or_(
+                other.c.status.in_(("running", "waiting")),
+                sa.and_(other.c.status == "queued", is_before),
+            ),
+        ),
+    )
 
 
 def _lost(run_id: str) -> RunLost:

@@ -9,13 +9,19 @@ from ..limits.base import Amounts
 __all__ = [
     "AMOUNTS",
     "beats",
+    "blob_uses",
+    "blobs",
     "budgets",
+    "egress",
     "events",
+    "files",
     "keys",
     "metadata",
+    "pieces",
     "questions",
     "reservations",
     "runs",
+    "usage",
 ]
 
 #: What a budget counts.
@@ -52,7 +58,15 @@ runs = sa.Table(
     sa.Column("updated_at", sa.Float, nullable=False),
     # The caller of a server that asked for it; NULL for whoever has the database.
     sa.Column("belongs_to", sa.Text),
+    # What its own calls have used so far.
+    sa.Column("n_tokens", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("nano_usd", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("n_steps", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("is_cost_known", sa.Boolean, nullable=False, server_default=sa.true()),
+    # Of the runs of one conversation of a caller only one is under way.
+    sa.Column("conversation", sa.Text),
 )
+sa.Index("autogen_runs_conversation", runs.c.conversation)
 sa.Index("autogen_runs_belongs", runs.c.belongs_to, runs.c.created_at)
 sa.Index("autogen_runs_created", runs.c.created_at, runs.c.id)
 sa.Index("autogen_runs_worker", runs.c.worker_id)
@@ -89,6 +103,8 @@ questions = sa.Table(
     sa.Column("answered_by", sa.Text),
     sa.Column("asked_at", sa.Float, nullable=False),
     sa.Column("answered_at", sa.Float),
+    # The event that tells of the message it is about.
+    sa.Column("pos", sa.Integer),
 )
 sa.Index("autogen_questions_status", questions.c.status, questions.c.deadline_at)
 sa.Index("autogen_questions_run", questions.c.run_id)
@@ -142,3 +158,70 @@ reservations = sa.Table(
     sa.Column("made_at", sa.Float, nullable=False),
 )
 sa.Index("autogen_reservations_budget", reservations.c.budget, reservations.c.is_booked)
+
+# What is handed in, and what code leaves: each content once, in pieces.
+
+blobs = sa.Table(
+    "autogen_blobs",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+pieces = sa.Table(
+    "autogen_pieces",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+blob_uses = sa.Table(
+    "autogen_blob_uses",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, primary_key=True),
+)
+sa.Index("autogen_blob_uses_run", blob_uses.c.run_id)
+
+files = sa.Table(
+    "autogen_files",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("belongs_to", sa.Text),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+sa.Index("autogen_files_content", files.c.sha256)
+
+# Hosts that people allowed the code of a run while it ran.
+
+egress = sa.Table(
+    "autogen_egress",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("pattern", sa.Text, primary_key=True),
+    sa.Column("allowed_by", sa.Text),
+    sa.Column("allowed_at", sa.Float, nullable=False),
+)
+
+# One row for each answer of a model, so that sums need not read events.
+
+usage = sa.Table(
+    "autogen_usage",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("pos", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("agent", sa.Text),
+    sa.Column("model", sa.Text),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+    sa.Column("nano_usd", sa.BigInteger),
+    sa.Column("is_cached", sa.Boolean, nullable=False),
+)
+sa.Index("autogen_usage_at", usage.c.at)
