@@ -1,0 +1,49 @@
+"""Routes of the budgets that runs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Response
+
+from ..runtime.worker import is_own_budget
+from .callers import needs
+from .common import PartsOf, router
+from .problems import Problem
+from .schemas import PLAIN, BudgetIn, BudgetOut, BudgetPage
+from .telling import as_json, budget_of
+
+__all__ = ["budgets"]
+
+budgets = router(tag="budgets")
+
+Name = Annotated[str, Path(min_length=1, max_length=100, pattern=PLAIN)]
+
+
+@budgets.get("/budgets", response_model=BudgetPage, dependencies=[needs("budgets:read")])
+def list_budgets(parts: PartsOf) -> Response:
+    """Every budget that runs share, by name."""
+    return as_json({"items": [budget_of(one) for one in parts.runtime.budgets()]})
+
+
+@budgets.get("/budgets/{name}", response_model=BudgetOut, dependencies=[needs("budgets:read")])
+def get_budget(parts: PartsOf, name: Name) -> Response:
+    """One budget."""
+    for found in parts.runtime.budgets([name]):
+        return as_json(budget_of(found))
+    raise Problem(404, f"there is no budget {name!a}.")
+
+
+@budgets.put("/budgets/{name}", response_model=BudgetOut, dependencies=[needs("budgets:write")])
+def put_budget(parts: PartsOf, name: Name, limits: BudgetIn) -> Response:
+    """Make a budget, or change its limits; what was spent stays."""
+    wanted = limits.limits()
+    if wanted is None:
+        raise Problem(422, 'a budget needs a limit at least, such as {"usd": 10}.')
+    if is_own_budget(name):
+        raise Problem(
+            422, "this budget is that of a run; resume the run with a budget."
+        )
+    parts.runtime.budget(name, **wanted)
+    (found,) = parts.runtime.budgets([name])
+    return as_json(budget_of(found))
