@@ -1,0 +1,30 @@
+"""Which doors there are, and how they come into the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from ..common import Parts
+from .openai_chat import chat
+from .openai_errors import ErrorsOfOpenAI
+from .openai_responses import responses
+
+__all__ = ["DOOR_PATHS", "open_doors"]
+
+#: A method and path of each door, whether it is there or not: all of them stand behind the guard.
+DOOR_PATHS = (
+    ("GET", "/v1/models"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/responses"),
+)
+
+
+def open_doors(app: FastAPI, parts: Parts) -> None:
+    """Add the doors to an application, those whose extras are installed.
+
+    Call it when every other middleware was added: errors of the guard are told in the words of
+    OpenAI too.
+    """
+    app.include_router(chat)
+    app.include_router(responses)
+    app.add_middleware(ErrorsOfOpenAI)

@@ -1,0 +1,231 @@
+"""`Turn`: what one request of a client sets going, from there until the run needs a client again.
+
+A turn begins with a message or an answer, and ends when the run does not go on by itself, or asks
+people. It only watches: a client that goes away leaves the run as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from fastapi.concurrency import run_in_threadpool
+
+from ...config.secrets import redact
+from ...events import Event
+from ...runtime.runtime import STILL
+from ...store.base import QuestionRecord, RunRecord
+from ..callers import Caller
+from ..common import Parts
+from ..live import ENDS
+from ..problems import Problem
+from ..stream import KEEP_ALIVE_S, PAGE
+from .answers import answer_of
+from .speech import Said, Speech
+
+__all__ = [
+    "Standing",
+    "Turn",
+    "answered",
+    "begun",
+    "context_of",
+    "id_of_key",
+    "may",
+    "open_questions",
+]
+
+
+class Standing(NamedTuple):
+    """How a run stands at the end of a turn.
+
+    Attributes:
+        run: The run.
+        questions: What it asks people, the oldest first.
+    """
+
+    run: RunRecord
+    questions: list[QuestionRecord]
+
+    @property
+    def summary(self) -> str:
+        """What came of it; empty where nothing did."""
+        summary = (self.run.result or {}).get("summary")
+        return summary if isinstance(summary, str) else ""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the run failed, or None."""
+        if self.run.status not in ("failed", "dead"):
+            return None
+        error = self.run.error or {}
+        return redact(f"the run failed: {error.get('text') or error.get('type') or 'unknown'}")
+
+
+class Turn:
+    """Follows a run from number `after` on.
+
+    Attributes:
+        run_id: The run.
+        after: The number of the last event before the turn.
+        speech: What is said.
+        prompt_tokens: What models were sent in the turn.
+        completion_tokens: What they answered.
+    """
+
+    def __init__(self, parts: Parts, run_id: str, *, after: int, speech: Speech):
+        self.run_id = run_id
+        self.after = after
+        self.speech = speech
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self._parts = parts
+
+    async def events(self) -> AsyncIterator[Event | None]:
+        """Stored events and live text; None now and then while nothing happens.
+
+        Raises:
+            Problem: 503; the server ends.
+        """
+        runtime, after = self._parts.runtime, self.after
+        with self._parts.feed.watching(self.run_id) as watch:
+            told_at = time.monotonic()
+            while not watch.is_over:
+                is_due = watch.is_due
+                watch.clear()
+                if is_due:
+                    # The status first: whatever happened before it is in the page.
+                    record = await run_in_threadpool(runtime.run, self.run_id)
+                    found = await run_in_threadpool(
+                        runtime.events, self.run_id, after=after, limit=PAGE
+                    )
+                    for event in found:
+                        after = event.pos or after
+                        if event.type in ENDS:
+                            self._parts.feed.stored(event)
+                        self._count(event)
+                        yield event
+                    if found:
+                        told_at = time.monotonic()
+                        watch.wake(is_due=True)
+                        continue
+                    if record.status in STILL or record.status == "waiting":
+                        return
+                for event in watch.live():
+                    told_at = time.monotonic()
+                    yield event
+                if time.monotonic() - told_at >= KEEP_ALIVE_S:
+                    told_at = time.monotonic()
+                    yield None
+                await watch.wait()
+        raise Problem(
+            503, f"the server ends; run {self.run_id} goes on later.", headers={"Retry-After": "5"}
+        )
+
+    def _count(self, event: Event) -> None:
+        if event.type == "model.answered" and not event.data.get("is_cached"):
+            self.prompt_tokens += int(event.data.get("prompt_tokens") or 0)
+            self.completion_tokens += int(event.data.get("completion_tokens") or 0)
+
+    async def said(self) -> AsyncIterator[Said | None]:
+        """What is said; None now and then while nothing is."""
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                if event is None:
+                    yield None
+                    continue
+                for said in self.speech.hear(event):
+                    yield said
+        for said in self.speech.close():
+            yield said
+
+    async def standing(self) -> Standing:
+        """How the run stands."""
+        record = await run_in_threadpool(self._parts.runtime.run, self.run_id)
+        questions: list[QuestionRecord] = []
+        if record.status not in STILL:
+            questions = await run_in_threadpool(open_questions, self._parts, self.run_id)
+        return Standing(record, questions)
+
+
+def begun(
+    parts: Parts,
+    caller: Caller,
+    team: str,
+    message: str | dict[str, Any] | None,
+    *,
+    context: Sequence[str] = (),
+    id: str | None = None,
+) -> Turn:
+    """The turn that begins a run.
+
+    Args:
+        parts: Of the service.
+        caller: Whose run it is.
+        team: Name of the team.
+        message: What is said first; None for the message of the team.
+        context: What was said before, which the first message carries over.
+        id: Names the run; with the same id it is the same run.
+
+    Raises:
+        Problem: 403, the caller may not; 404, there is no such team.
+    """
+    may(caller, "runs:write")
+    if team not in parts.teams:
+        known = ", ".join(sorted(parts.teams)) or "none"
+        raise Problem(404, f"there is no team {team!a}; known are: {known}.")
+    more: dict[str, Any] = {"carryover": list(context)} if context else {}
+    if caller.budget is not None:
+        more["shared_budget"] = caller.budget
+    run_id = parts.runtime.submit(team, message, id=id, belongs_to=caller.id, **more)
+    return Turn(parts, run_id, after=0, speech=Speech(has_opening=message is not None))
+
+
+def answered(parts: Parts, caller: Caller, question: QuestionRecord, words: str) -> Turn:
+    """The turn that answers a question of the caller's own run.
+
+    Raises:
+        AlreadyAnswered: Somebody answered before.
+        Problem: 403; the caller may not.
+        QuestionExpired: Its time is over, or nobody waits for it any more.
+    """
+    may(caller, "questions:answer")
+    answer, after = answer_of(question, words), _last_pos(parts, question.run_id)
+    parts.runtime.answer(question.id, answer, by=caller.name)
+    return Turn(parts, question.run_id, after=after, speech=Speech(answer=answer or None))
+
+
+def may(caller: Caller, scope: str) -> None:
+    """Refuse a caller that lacks a scope.
+
+    Raises:
+        Problem: 403; it does.
+    """
+    if not caller.may(scope):
+        raise Problem(403, f"this needs the scope {scope}, which the key does not have.")
+
+
+def _last_pos(parts: Parts, run_id: str) -> int:
+    after = 0
+    while found := parts.runtime.events(run_id, after=after):
+        after = found[-1].pos or after
+    return after
+
+
+def open_questions(parts: Parts, run_id: str) -> list[QuestionRecord]:
+    """What a run asks people, the oldest first."""
+    return parts.runtime.questions(status="open", run_id=run_id)
+
+
+def context_of(earlier: Sequence[tuple[str, str]]) -> list[str]:
+    """What was said before, by role, as the carryover of a chat."""
+    told = [f"{role}: {text}" for role, text in earlier if text.strip()]
+    return ["What was said before:\n\n" + "\n\n".join(told)] if told else []
+
+
+def id_of_key(kind: str, *key: str | None) -> str:
+    """The id of a run that a client names by a key of its own."""
+    digest = hashlib.sha256("\0".join([kind, *(part or "" for part in key)]).encode())
+    return digest.hexdigest()[:32]
