@@ -18,6 +18,7 @@ from .func_with_reqs import AnyFunction
 from .languages import file_name_of
 from .link import Link, Waker
 from .packages import Layer, Layers, layers_dir
+from .policy import PUBLIC
 from .walled import WalledExecutor
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
         stop_container: bool = True,
         execution_policies: dict[str, bool] | None = None,
         *,
-        network: str | Sequence[str] = "public",
+        network: str | Sequence[str] = PUBLIC,
         packages: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         mounts: Mapping[str, str | Mapping[str, str]] | None = None,

@@ -22,6 +22,7 @@ from .kubernetes_manifest import PodPlan
 from .kubernetes_pod import run_quietly, start_pod
 from .languages import DEFAULT_EXECUTION_POLICY
 from .link import Link, RunnerLost, Waker
+from .policy import PUBLIC
 from .walled import WalledExecutor
 
 __all__ = ["CommandLineCodeResult", "PodCommandLineCodeExecutor"]
@@ -108,7 +109,7 @@ class PodCommandLineCodeExecutor(WalledExecutor):
         stop_container: bool = True,
         execution_policies: dict[str, bool] | None = None,
         *,
-        network: str | Sequence[str] = "public",
+        network: str | Sequence[str] = PUBLIC,
         packages: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         mounts: Mapping[str, str | Mapping[str, str]] | None = None,

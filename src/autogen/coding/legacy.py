@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,6 @@ from .commandline import CommandLineExecutor
 from .config import (
     DEFAULT_TIMEOUT_S,
     DEFAULT_WORK_DIR,
-    TRUE,
     WALL_KEYS,
     UseDocker,
     check_config,
@@ -24,6 +22,7 @@ from .config import (
 )
 from .extract import MarkdownCodeExtractor
 from .names import executor_class
+from .policy import is_wall_required
 
 __all__ = ["LegacyExecutor"]
 
@@ -151,7 +150,7 @@ class LegacyExecutor:
     def _wall_required(self) -> bool:
         if self._require_wall is not None:
             return bool(self._require_wall)
-        return os.environ.get("AUTOGEN_REQUIRE_WALL", "").strip().lower() in TRUE
+        return is_wall_required()
 
 
 def _warn(refusal: NoWallError) -> None:

@@ -26,6 +26,7 @@ from .environment import without_secrets
 from .func_with_reqs import AnyFunction
 from .output import BoundedOutput, Decoder, clean_text, exit_status
 from .packages import Layer, Layers, install_into
+from .policy import check_wall
 
 __all__ = ["LocalCommandLineCodeExecutor"]
 
@@ -101,6 +102,7 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
         return None
 
     def _run_file(self, path: Path, language: str, token: CancelToken) -> Ran:
+        check_wall("LocalCommandLineCodeExecutor")
         command = [self._python()] if language == "python" else languages.command_for(language)
         if command is None:
             return Ran(1, f"There is no program that runs {language}.")

@@ -13,6 +13,7 @@ from .func_with_reqs import AnyFunction
 from .link import Link, Waker
 from .output import clean_text
 from .packages import Layers, layers_dir
+from .policy import PUBLIC
 from .walled import WalledExecutor
 
 __all__ = ["SandboxCommandLineCodeExecutor"]
@@ -63,7 +64,7 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
         self,
         timeout: int = 60,
         work_dir: str | os.PathLike[str] = ".",
-        network: str | Sequence[str] = "public",
+        network: str | Sequence[str] = PUBLIC,
         packages: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         mounts: Mapping[str, str | Mapping[str, str]] | None = None,

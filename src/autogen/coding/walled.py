@@ -28,6 +28,7 @@ from .languages import command_for
 from .link import Link, Outcome, RunnerLost, Waker
 from .output import Decoder, clean_text, exit_status
 from .packages import Layer, Layers
+from .policy import network_here
 
 __all__ = ["WalledExecutor", "parse_mounts"]
 
@@ -94,6 +95,7 @@ class WalledExecutor(CommandLineExecutor):
             functions_module=functions_module,
         )
         refuse_home(self._work_dir)
+        network = network_here(network)
         self.network = network if isinstance(network, str) else tuple(network)
         self._egress = egress_for(self.network)
         self.packages = tuple(dict.fromkeys((*(packages or ()), *self._functions.packages)))

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 from .._durable.database import LEASE_S, Database
 from .._kernel.record import is_json
 from ..coding.egress import USUAL_PORTS, Egress
+from ..coding.policy import CodePolicy
 from ..errors import ReplayMismatch, UsageError, UsageTypeError
 from ..events import Event
 from ..limits.budget import Budget
@@ -526,13 +527,20 @@ class Runtime:
         """The keys of callers of servers that work for this database."""
         return Keys(self._database.store)
 
-    def worker(self, teams_in: str | Path | None = None, *, is_eager: bool = False) -> Worker:
+    def worker(
+        self,
+        teams_in: str | Path | None = None,
+        *,
+        is_eager: bool = False,
+        policy: CodePolicy | None = None,
+    ) -> Worker:
         """A worker in this process, for the teams it knows and those of a folder.
 
         Args:
             teams_in: The folder.
             is_eager: What this Runtime submits begins here at once, instead of with whichever
                 worker takes it from the queue, which costs about 0.1 s. Start the worker first.
+            policy: What the code of the teams must keep to; None for what the teams say.
 
         Raises:
             UsageError: There is no team to work for.
@@ -545,7 +553,7 @@ class Runtime:
                 'there is no team to work for; register one with @autogen.team("NAME"), or name a '
                 "folder with team files."
             )
-        worker = Worker(self._database, known)
+        worker = Worker(self._database, known, policy=policy)
         if is_eager:
             self._eager = worker
         return worker

@@ -11,6 +11,7 @@ from .._chat.durable import executing
 from .._chat.wiring import RunOptions
 from .._durable.database import Database
 from .._durable.execution import Execution
+from ..coding.policy import CodePolicy, keeping_to
 from ..errors import JournalError, RunLost
 from ..human.mailbox import Mailbox
 from ..journal.base import Job, Log
@@ -49,8 +50,11 @@ class Worker:
     it. People are asked through the database.
     """
 
-    def __init__(self, database: Database, teams: Mapping[str, Team]):
+    def __init__(
+        self, database: Database, teams: Mapping[str, Team], *, policy: CodePolicy | None = None
+    ):
         self.database = database
+        self.policy = policy or CodePolicy()
         self.teams = dict(teams)
         self._mailbox = Mailbox(database.questions)
         #: The owners that executions of this process are, or will be in a moment.
@@ -137,8 +141,12 @@ class Worker:
         return Execution(self.database, claimed, log=log, owner=claimed.owner)
 
     async def _run(self, execution: Execution) -> None:
-        record = execution.record
         execution.people = self._mailbox
+        with keeping_to(self.policy):
+            await self._converse(execution)
+
+    async def _converse(self, execution: Execution) -> None:
+        record = execution.record
         chat = self.teams[str(record.team)].chat()
         sender = chat.pop("sender")
         asked = dict(record.request)

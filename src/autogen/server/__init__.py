@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .callers import needs
     from .service import Service
 
-__all__ = ["Service"]
+__all__ = ["Service", "needs"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"Service": ".service"})
+__getattr__, __dir__ = lazy_names(__name__, {"Service": ".service", "needs": ".callers"})

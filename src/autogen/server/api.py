@@ -2,44 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from .._version import __version__
 from .basics import health, sessions, teams
+from .callers import Needs
 from .common import Parts
+from .doors import open_doors
 from .events import events
-from .guard import OPEN_PATHS, Guard
+from .guard import LOOPBACK_NAMES, OPEN_PATHS, Guard
+from .keys import keys
 from .pages import pages
 from .problems import MEDIA_TYPE, handle_errors
 from .questions import questions
 from .runs import runs
 from .slashes import Slashes
 
-__all__ = ["application"]
+__all__ = ["application", "scopes_of"]
 
 
-def application(parts: Parts) -> FastAPI:
-    """The application for `parts`."""
+def application(parts: Parts, *, names: Collection[str] = LOOPBACK_NAMES) -> FastAPI:
+    """The application for `parts`, under the host names `names`."""
     # No pages of documentation: theirs load scripts from elsewhere.
-    app = FastAPI(title="autogen-next", version=__version__, docs_url=None, redoc_url=None)
+    app = _Application(title="autogen-next", version=__version__, docs_url=None, redoc_url=None)
     app.state.parts = parts
-    for routes in (health, sessions, teams, runs, events, questions, pages):
+    for routes in (health, sessions, teams, runs, events, questions, keys, pages):
         app.include_router(routes)
     handle_errors(app)
     app.add_middleware(Slashes)
-    app.add_middleware(Guard, credentials=parts.credentials)
-    _describe(app)
+    app.add_middleware(Guard, credentials=parts.credentials, names=names)
+    open_doors(app, parts)
     return app
 
 
-def _describe(app: FastAPI) -> None:
-    """Have the description say what holds for every route: problems, and credentials."""
-    described = app.openapi()
-    described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The description, made when it is first asked for: programs add routes of their own."""
+        if self.openapi_schema is None:
+            _describe(super().openapi(), scopes_of(self))
+        return super().openapi()
+
+
+def scopes_of(app: FastAPI) -> dict[tuple[str, str], str]:
+    """The scope that each route needs, by its path and its method."""
+    found = {}
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            for wanted in route.dependencies:
+                if isinstance(wanted.dependency, Needs):
+                    for method in route.methods or ():
+                        scope = wanted.dependency.scope
+                        found[route.path_format, method.lower()] = scope
+    return found
+
+
+def _describe(described: dict[str, Any], scopes: Mapping[tuple[str, str], str]) -> None:
+    """Have the description say what holds for every route: problems, credentials and scopes."""
+    components = described.setdefault("components", {})
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, methods in described["paths"].items():
-        for operation in methods.values():
-            content: dict[str, Any] = operation["responses"]["default"]["content"]
-            content[MEDIA_TYPE] = content.pop("application/json")
-            operation["security"] = [] if path in OPEN_PATHS else [{"token": []}]
+        for method, operation in methods.items():
+            content = operation["responses"].get("default", {}).get("content", {})
+            if "application/json" in content:
+                content[MEDIA_TYPE] = content.pop("application/json")
+            scope = scopes.get((path, method))
+            wanted = [{"token": [] if scope is None else [scope]}]
+            operation["security"] = [] if path in OPEN_PATHS else wanted

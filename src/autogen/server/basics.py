@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import Response
+from fastapi import Request, Response
 
+from .callers import needs
 from .common import PartsOf, router
 from .guard import COOKIE
 from .problems import Problem
@@ -31,12 +32,15 @@ def is_ready(parts: PartsOf) -> Response:
 
 
 @sessions.post("/session", status_code=204)
-async def open_session(parts: PartsOf, asked: SessionIn) -> Response:
-    """Exchange the token for a cookie that scripts of pages can't read."""
-    if not parts.credentials.is_token(asked.token):
-        raise Problem(401, "this is not the token that `autogen serve` printed.")
+async def open_session(request: Request, parts: PartsOf, asked: SessionIn) -> Response:
+    """Exchange a token or key for a cookie that scripts of pages can't read."""
+    value = await parts.credentials.new_session(asked.token)
+    if value is None:
+        raise Problem(401, "this is neither the token that `autogen serve` printed nor a key.")
     answer = Response(status_code=204)
-    answer.set_cookie(COOKIE, parts.credentials.new_session(), httponly=True, samesite="strict")
+    # With https in front of the server the cookie is for https alone.
+    is_secure = request.headers.get("origin", "").startswith("https:")
+    answer.set_cookie(COOKIE, value, httponly=True, samesite="strict", secure=is_secure)
     return answer
 
 
@@ -45,13 +49,13 @@ def _told(name: str, parts: PartsOf) -> dict[str, object]:
     return {"name": name, "description": team.description, "concurrency": team.concurrency}
 
 
-@teams.get("/teams", response_model=TeamPage)
+@teams.get("/teams", response_model=TeamPage, dependencies=[needs("runs:read")])
 async def list_teams(parts: PartsOf) -> Response:
     """The teams that runs can be asked of."""
     return as_json({"items": [_told(name, parts) for name in sorted(parts.teams)]})
 
 
-@teams.get("/teams/{name}", response_model=TeamOut)
+@teams.get("/teams/{name}", response_model=TeamOut, dependencies=[needs("runs:read")])
 async def get_team(parts: PartsOf, name: str) -> Response:
     """One team."""
     if name not in parts.teams:

@@ -1,8 +1,7 @@
 """Who asks, and what they may do: callers, scopes, and whose a run is.
 
-A route says which scope it needs when its router is made (`common.router`), or with `needs`. A
-route with a `run_id`, `question_id` or `file_id` in its path is answered as if there were nothing,
-unless that is the caller's own.
+Every route says with `needs` which scope it wants. What belongs to somebody else is answered like
+what is not there.
 """
 
 from __future__ import annotations
@@ -77,28 +76,22 @@ CallerOf = Annotated[Caller, Depends(caller_of)]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """A dependency of a route: the scope that its caller must have, by the method."""
+    """A dependency of a route: the scope that its caller must have."""
 
-    reads: str
-    writes: str
-
-    def scope_of(self, method: str) -> str:
-        """What a request with this method needs."""
-        return self.reads if method in ("GET", "HEAD") else self.writes
+    scope: str
 
     def __call__(self, request: Request) -> None:
         """Refuse whoever lacks the scope."""
-        scope = self.scope_of(request.method)
-        if not caller_of(request).may(scope):
-            raise Problem(403, f"this needs the scope {scope}, which the key does not have.")
+        if not caller_of(request).may(self.scope):
+            raise Problem(403, f"this needs the scope {self.scope}, which the key does not have.")
 
 
 def needs(scope: str) -> Any:
-    """What to put into the `dependencies` of a route of your own: `[needs("runs:write")]`.
+    """What a route of a server lists in its `dependencies`: `[needs("runs:write")]`.
 
     Raises:
         ValueError: There is no such scope.
     """
     if scope not in SCOPES:
         raise ValueError(f"there is no scope {scope!r}; there are: {', '.join(SCOPES)}.")
-    return Depends(Needs(scope, scope))
+    return Depends(Needs(scope))

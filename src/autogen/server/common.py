@@ -10,16 +10,29 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AfterValidator
 
+from ..errors import UnknownRun
 from ..runtime.runtime import Runtime
 from ..runtime.teams import Team
+from ..store.base import RunRecord
+from .callers import Caller
+from .credentials import Credentials
 from .feed import Feed
-from .guard import Credentials
 from .problems import Problem, ProblemOut
 from .schemas import MOST_POS
 from .slashes import with_slashes
 from .strict import StrictRoute
 
-__all__ = ["After", "Limit", "Parts", "PartsOf", "RunId", "cursor_of", "id_of_cursor", "router"]
+__all__ = [
+    "After",
+    "Limit",
+    "Parts",
+    "PartsOf",
+    "RunId",
+    "cursor_of",
+    "id_of_cursor",
+    "router",
+    "run_of_caller",
+]
 
 #: Any text that can stand in a path, without control characters.
 _ID = r"^[^\x00-\x1f\x7f]+$"
@@ -54,6 +67,21 @@ def router(*, tag: str, prefix: str = "/api/v1") -> APIRouter:
         "default": {"model": ProblemOut, "description": "What is wrong, and what to do about it."}
     }
     return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=default)
+
+
+def run_of_caller(parts: Parts, caller: Caller, run_id: str) -> RunRecord:
+    """A run of the caller.
+
+    Raises:
+        Problem: 404; there is none, or it is somebody else's.
+    """
+    try:
+        record = parts.runtime.run(run_id)
+    except UnknownRun:
+        record = None
+    if record is None or not caller.owns(record.belongs_to):
+        raise Problem(404, f"there is no run {run_id!a}.")
+    return record
 
 
 def cursor_of(run_id: str) -> str:

@@ -16,7 +16,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from ..runtime.runtime import STILL
-from .common import After, Limit, Parts, PartsOf, RunId, router
+from .callers import CallerOf, needs
+from .common import After, Limit, Parts, PartsOf, RunId, router, run_of_caller
 from .problems import Problem
 from .schemas import MOST_POS, EventPage
 from .telling import as_json
@@ -44,9 +45,15 @@ _responses: dict[int | str, dict[str, Any]] = {
 }
 
 
-@events.get("/runs/{run_id}/events", response_model=EventPage, responses=_responses)
+@events.get(
+    "/runs/{run_id}/events",
+    response_model=EventPage,
+    responses=_responses,
+    dependencies=[needs("runs:read")],
+)
 async def list_events(
     parts: PartsOf,
+    caller: CallerOf,
     run_id: RunId,
     after: After = 0,
     limit: Limit = 100,
@@ -56,7 +63,7 @@ async def list_events(
     ] = None,
 ) -> Response:
     """Events of a run, those after number `after`."""
-    record = await run_in_threadpool(parts.runtime.run, run_id)
+    record = await run_in_threadpool(run_of_caller, parts, caller, run_id)
     if accept is None or not accept.lower().lstrip().startswith(_STREAM):
         found = await run_in_threadpool(parts.runtime.events, run_id, after=after, limit=limit)
         items = [event.to_dict() for event in found]

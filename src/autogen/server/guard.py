@@ -2,14 +2,12 @@
 
 A web page of somebody else must not reach the server through its visitor's browser: requests with
 a foreign `Host` (DNS rebinding) or `Origin` are refused, and there is no CORS. Then the caller has
-to show the token of the server, or the cookie that it was exchanged for.
+to show a token or a key, or the cookie that one was exchanged for; who it is stands in the scope.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
+from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +15,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..errors import AutogenError
+from .callers import Caller
+from .credentials import Credentials
 from .problems import Problem, problem_response
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "MOST_BYTES",
     "OPEN_PAGES",
     "OPEN_PATHS",
-    "Credentials",
     "Guard",
 ]
 
@@ -37,6 +37,9 @@ COOKIE = "autogen_session"
 #: The largest body of a request.
 MOST_BYTES = 1024 * 1024
 
+#: Where larger ones are taken: files, whose route counts for itself.
+_LARGE = {"/api/v1/files": 33 * MOST_BYTES}
+
 #: So much of a larger one is read, and forgotten, before the connection is closed.
 _MOST_IGNORED = 16 * MOST_BYTES
 
@@ -47,45 +50,16 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/v1/session"})
 OPEN_PAGES = frozenset({"/", "/studio", "/favicon.svg"})
 _OPEN_BELOW = ("/assets/", "/studio/")
 
-#: So many cookies hold at once; the oldest goes first.
-_MOST_SESSIONS = 100
-
-
-class Credentials:
-    """The token of a server, and the cookies it was exchanged for. None is kept as it is."""
-
-    def __init__(self, token: str):
-        self._token = _digest(token)
-        self._sessions: dict[bytes, None] = {}
-
-    def is_token(self, given: str) -> bool:
-        """Whether `given` is the token; takes as long whatever it is."""
-        return hmac.compare_digest(_digest(given), self._token)
-
-    def new_session(self) -> str:
-        """A new value for the cookie."""
-        value = secrets.token_urlsafe(32)
-        self._sessions[_digest(value)] = None
-        if len(self._sessions) > _MOST_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
-        return value
-
-    def is_session(self, given: str) -> bool:
-        """Whether `given` is the value of a cookie that holds."""
-        # Of digests, so what the comparison takes tells nothing about the value.
-        return _digest(given) in self._sessions
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
-
 
 class Guard:
     """ASGI middleware: Host, Origin and credentials, in this order; then the size of the body."""
 
-    def __init__(self, app: ASGIApp, *, credentials: Credentials):
+    def __init__(
+        self, app: ASGIApp, *, credentials: Credentials, names: Collection[str] = LOOPBACK_NAMES
+    ):
         self.app = app
         self.credentials = credentials
+        self.names = frozenset(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it with a problem."""
@@ -104,42 +78,51 @@ class Guard:
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
+        headers = Headers(scope=scope)
         try:
-            self._check(scope["path"], Headers(scope=scope))
+            self._check(headers)
+            caller = await self._caller(headers)
+            if caller is not None:
+                self.credentials.count(caller)
+                scope["caller"] = caller
+            elif not _is_open(scope["path"]):
+                raise Problem(
+                    401,
+                    "show the token that `autogen serve` printed, or a key: "
+                    "`Authorization: Bearer TOKEN`.",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
         except Problem as problem:
             answer = problem_response(problem.status_code, problem.detail, headers=problem.headers)
             await answer(scope, receive, guarded)
             return
-        await self.app(scope, _limited(receive), guarded)
+        except AutogenError:
+            text = "the database of the keys can't be read now; try again in a while."
+            answer = problem_response(503, text, headers={"Retry-After": "5"})
+            await answer(scope, receive, guarded)
+            return
+        await self.app(scope, _limited(receive, _LARGE.get(scope["path"], MOST_BYTES)), guarded)
 
-    def _check(self, path: str, headers: Headers) -> None:
+    def _check(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or _name_of(f"//{hosts[0]}") not in LOOPBACK_NAMES:
-            raise Problem(421, "this server answers under the names of loopback only.")
+        if len(hosts) != 1 or _name_of(f"//{hosts[0]}") not in self.names:
+            raise Problem(421, "this server does not answer under this name.")
         origins = headers.getlist("origin")
-        if origins and origins != [f"http://{hosts[0]}"]:
+        if origins and origins not in ([f"http://{hosts[0]}"], [f"https://{hosts[0]}"]):
             raise Problem(403, "requests of other web pages are not answered.")
-        if not _is_open(path) and not self._is_known(headers):
-            raise Problem(
-                401,
-                "show the token that `autogen serve` printed: `Authorization: Bearer TOKEN`.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
 
-    def _is_known(self, headers: Headers) -> bool:
+    async def _caller(self, headers: Headers) -> Caller | None:
         authorization = headers.getlist("authorization")
         if authorization:
             scheme, _, given = authorization[0].partition(" ")
-            return (
-                len(authorization) == 1
-                and scheme.lower() == "bearer"
-                and self.credentials.is_token(given.strip())
-            )
+            if len(authorization) != 1 or scheme.lower() != "bearer":
+                return None
+            return await self.credentials.caller_of(given.strip())
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
-            return False
-        return cookie is not None and self.credentials.is_session(cookie.value)
+            return None
+        return None if cookie is None else await self.credentials.caller_of_session(cookie.value)
 
 
 def _is_open(path: str) -> bool:
@@ -157,20 +140,20 @@ def _name_of(address: str) -> str | None:
     return name if is_plain else None
 
 
-def _limited(receive: Receive) -> Receive:
-    """`receive`, which refuses more than `MOST_BYTES` whatever the headers said."""
+def _limited(receive: Receive, most: int) -> Receive:
+    """`receive`, which refuses more than `most` bytes whatever the headers said."""
     n_bytes = 0
 
     async def limited() -> Message:
         nonlocal n_bytes
         message = await receive()
         n_bytes += len(message.get("body", b""))
-        if n_bytes > MOST_BYTES:
+        if n_bytes > most:
             # Many clients read no answer before they have sent everything.
-            while message.get("more_body") and n_bytes < _MOST_IGNORED:
+            while message.get("more_body") and n_bytes < most + _MOST_IGNORED:
                 message = await receive()
                 n_bytes += len(message.get("body", b""))
-            raise Problem(413, f"the body is larger than {MOST_BYTES} bytes.")
+            raise Problem(413, f"the body is larger than {most} bytes.")
         return message
 
     return limited

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Response
 
-from .common import PartsOf, RunId, router
+from ..errors import UnknownQuestion
+from .callers import CallerOf, needs
+from .common import PartsOf, RunId, router, run_of_caller
 from .problems import Problem
 from .schemas import AnswerIn, QuestionOut, QuestionPage
 from .telling import as_json, question_of
@@ -16,21 +18,34 @@ __all__ = ["questions"]
 questions = router(tag="questions")
 
 
-@questions.get("/questions", response_model=QuestionPage)
+@questions.get("/questions", response_model=QuestionPage, dependencies=[needs("runs:read")])
 def list_questions(
     parts: PartsOf,
+    caller: CallerOf,
     status: Literal["open", "answered", "expired", "withdrawn"] | None = None,
     run_id: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
 ) -> Response:
     """Questions, the oldest first; at most 1000."""
-    found = parts.runtime.questions(status=status, run_id=run_id)
+    found = parts.runtime.questions(status=status, run_id=run_id, belongs_to=caller.sees)
     return as_json({"items": [question_of(record) for record in found]})
 
 
-@questions.post("/questions/{question_id}/answer", response_model=QuestionOut)
-def answer_question(parts: PartsOf, question_id: RunId, answer: AnswerIn) -> Response:
+@questions.post(
+    "/questions/{question_id}/answer",
+    response_model=QuestionOut,
+    dependencies=[needs("questions:answer")],
+)
+def answer_question(
+    parts: PartsOf, caller: CallerOf, question_id: RunId, answer: AnswerIn
+) -> Response:
     """Answer a question; the first answer counts (409 after that, 410 when its time is over)."""
+    if caller.sees is not None:
+        try:
+            asked = parts.runtime.question(question_id)
+            run_of_caller(parts, caller, asked.run_id)
+        except (UnknownQuestion, Problem):
+            raise Problem(404, f"there is no question {question_id!a}.") from None
     words = answer.words()
     if words is None:
         raise Problem(422, 'the action "text" needs a "text".')
-    return as_json(question_of(parts.runtime.answer(question_id, words, by=answer.by)))
+    return as_json(question_of(parts.runtime.answer(question_id, words, by=answer.by or caller.id)))

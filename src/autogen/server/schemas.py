@@ -7,12 +7,28 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from ..human.base import Edited
+
 __all__ = [
+    "AgentOut",
+    "AmountsOut",
     "AnswerIn",
+    "ArtifactOut",
+    "ArtifactPage",
     "BudgetIn",
+    "BudgetOut",
+    "BudgetPage",
+    "DiffOut",
+    "EgressIn",
+    "EgressOut",
     "EventPage",
+    "FileOut",
     "ForkIn",
     "HealthOut",
+    "KeyIn",
+    "KeyMade",
+    "KeyOut",
+    "KeyPage",
     "MessageOut",
     "MessagePage",
     "QuestionOut",
@@ -22,16 +38,27 @@ __all__ = [
     "RunOut",
     "RunPage",
     "SessionIn",
+    "TeamDetail",
     "TeamOut",
     "TeamPage",
     "UsageOut",
+    "UsagePage",
+    "UsageRow",
 ]
 
 #: Numbers of events, as both databases keep them.
 MOST_POS = 2**31 - 1
 YEAR_S = 366 * 24 * 3600
 
+#: So many files may a run begin with.
+MOST_FILES = 32
+
+#: Text without control characters.
+PLAIN = r"^[^\x00-\x1f\x7f]+$"
+
 Pos = Annotated[int, Field(ge=1, le=MOST_POS)]
+FileId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9a-f]+$")]
+BudgetName = Annotated[str, Field(min_length=1, max_length=100, pattern=PLAIN)]
 
 
 class _In(BaseModel):
@@ -39,9 +66,9 @@ class _In(BaseModel):
 
 
 class SessionIn(_In):
-    """The token that `autogen serve` printed."""
+    """The token that `autogen serve` printed, or a key."""
 
-    token: str = Field(max_length=200)
+    token: str = Field(max_length=10_000)
 
 
 class BudgetIn(_In):
@@ -65,7 +92,25 @@ class RunIn(_In):
     message: str | dict[str, JsonValue] | None = Field(
         default=None, description="What is said first; none for the message of the team."
     )
-    budget: BudgetIn | None = None
+    budget: BudgetIn | BudgetName | None = Field(
+        default=None, description="Limits of its own; or the name of a budget that runs share."
+    )
+    files: list[FileId] = Field(
+        default=[],
+        max_length=MOST_FILES,
+        description="What its code finds in its folder, by the ids that `POST /files` gave.",
+    )
+    conversation: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=PLAIN,
+        description="Of the runs of one conversation only one is under way.",
+    )
+    on_conflict: Literal["reject", "enqueue", "interrupt"] = Field(
+        default="reject",
+        description="Where one is: 409; begin after it; or cancel it, and begin after that.",
+    )
     timeout_s: float | None = Field(
         default=None, gt=0, le=YEAR_S, description="Wall-clock seconds for one execution."
     )
@@ -91,17 +136,72 @@ class ForkIn(_In):
 class AnswerIn(_In):
     """An answer to a question."""
 
-    action: Literal["approve", "text", "deny", "stop"]
-    text: str | None = Field(default=None, description='The words of "text"; the reason of "deny".')
+    action: Literal["approve", "edit", "text", "deny", "stop"]
+    text: str | None = Field(
+        default=None,
+        description='The words of "text"; the reason of "deny"; what "edit" has the agent do.',
+    )
     by: str | None = Field(default=None, max_length=200, description="Who answers.")
 
     def words(self) -> str | None:
         """What the agent is told; None where the text is missing."""
         if self.action == "text":
             return self.text
+        if self.action == "edit":
+            return None if self.text is None else Edited(self.text)
         if self.action == "deny":
             return f"Denied: {self.text or 'no reason was given'}"
         return "" if self.action == "approve" else "exit"
+
+
+class KeyIn(_In):
+    """A key for a caller."""
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")
+    scopes: list[str] = Field(min_length=1, max_length=20)
+    owner: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        pattern=PLAIN,
+        description="Whose runs are its; none for its own name. For callers with `admin` only.",
+    )
+    per_minute: int | None = Field(default=None, ge=1, le=10**6)
+    budget: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        pattern=PLAIN,
+        description="Name of the budget that all its runs draw from.",
+    )
+    days: float | None = Field(default=None, gt=0, le=3660)
+
+
+class KeyOut(BaseModel):
+    """What is known of a key."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    owner: str
+    per_minute: int | None
+    budget: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    used_at: datetime | None
+
+
+class KeyMade(KeyOut):
+    """A new key; it is told here and never again."""
+
+    key: str
+
+
+class KeyPage(BaseModel):
+    """Keys, the oldest first."""
+
+    items: list[KeyOut]
 
 
 class TeamOut(BaseModel):
@@ -110,6 +210,25 @@ class TeamOut(BaseModel):
     name: str
     description: str
     concurrency: int | None
+
+
+class AgentOut(BaseModel):
+    """An agent of a team."""
+
+    name: str
+    kind: Literal["assistant", "user", "manager", "agent"]
+    description: str
+    model: str | None
+    runs_code: bool
+    tools: list[str]
+
+
+class TeamDetail(TeamOut):
+    """A team with its agents; an edge leads from one who speaks to one who may speak next."""
+
+    version: str
+    agents: list[AgentOut]
+    edges: list[tuple[str, str]]
 
 
 class TeamPage(BaseModel):
@@ -135,6 +254,111 @@ class RunOut(BaseModel):
     forked_at: int | None
     created_at: datetime | None
     updated_at: datetime | None
+    title: str
+    conversation: str | None
+    cost_usd: float | None = Field(description="Null where nobody knows a price.")
+    n_tokens: int
+    n_steps: int
+    n_open_questions: int
+    budget: BudgetOut | None
+
+
+class DiffOut(BaseModel):
+    """Where two runs begin to differ, by what was said."""
+
+    is_same: bool
+    n_same: int
+    left_pos: int | None = Field(description="The first message of the run that differs.")
+    right_pos: int | None = Field(description="The first message of the other one that does.")
+    text: str
+
+
+class EgressIn(_In):
+    """A host that code was refused."""
+
+    host: str = Field(min_length=1, max_length=253, pattern=PLAIN)
+    port: int | None = Field(default=None, ge=1, le=65535)
+
+
+class EgressOut(BaseModel):
+    """A host that the code of a run may reach from here on."""
+
+    run_id: str
+    pattern: str
+
+
+class FileOut(BaseModel):
+    """A file that was handed in."""
+
+    id: str
+    name: str
+    size: int
+    media_type: str
+    sha256: str
+    created_at: datetime
+
+
+class ArtifactOut(BaseModel):
+    """A file that code of a run left; `pos` is the event that tells of it."""
+
+    id: str
+    run_id: str
+    pos: int
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+class ArtifactPage(BaseModel):
+    """Files that code of a run left, in their order."""
+
+    items: list[ArtifactOut]
+
+
+class AmountsOut(BaseModel):
+    """Amounts of a budget; null where there is no limit."""
+
+    usd: float | None
+    tokens: int | None
+    seconds: float | None
+    steps: int | None
+    code_seconds: float | None
+
+
+class BudgetOut(BaseModel):
+    """A budget: its limits, what was spent, and what is set aside for calls under way."""
+
+    name: str
+    limits: AmountsOut
+    spent: AmountsOut
+    held: AmountsOut
+    is_spent: bool
+
+
+class BudgetPage(BaseModel):
+    """Every budget that runs share."""
+
+    items: list[BudgetOut]
+
+
+class UsageRow(BaseModel):
+    """What models were asked, under one name."""
+
+    key: str | None
+    n_calls: int
+    n_cached: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    is_cost_known: bool
+
+
+class UsagePage(BaseModel):
+    """Sums of usage, in the order of their names."""
+
+    by: Literal["model", "agent", "day"]
+    items: list[UsageRow]
 
 
 class RunPage(BaseModel):
@@ -181,7 +405,9 @@ class QuestionOut(BaseModel):
     default: str | None
     deadline_at: datetime | None
     status: str
+    pos: int | None = Field(description="The message that it is about.")
     answer: str | None
+    is_edit: bool
     answered_by: str | None
     asked_at: datetime | None
     answered_at: datetime | None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from ..coding.policy import CodePolicy
 from ..errors import UsageError
 from ..runtime.folder import find_teams
 from ..runtime.runtime import Runtime
@@ -19,28 +20,44 @@ from ..runtime.teams import teams
 from ..runtime.worker import Worker
 from .api import application
 from .common import Parts
+from .credentials import Bearers, Credentials
 from .feed import Feed
-from .guard import LOOPBACK_NAMES, Credentials
+from .guard import LOOPBACK_NAMES
 
 __all__ = ["Service"]
 
 #: How long requests under way may take when the server ends.
 _GRACE_S = 3
 
+#: So many connections are served at once; more are told so with 503. Descriptors are limited, and
+#: so is the patience of those who are served.
+_MOST_CONNECTIONS = 4000
+
+#: The longest head of a request that is waited for.
+_MOST_HEAD = 64 * 1024
+
 
 class Service:
-    """Serves the runs of a database on loopback.
+    """Serves the runs of a database.
+
+    On loopback whoever has the token may do everything; keys and JWTs work as well. Elsewhere
+    there is no token, and the server starts only where keys or JWTs tell callers apart.
 
     Args:
         database: As `Runtime` takes it.
         teams_in: A folder with teams; None for those this process knows.
-        host: A name of loopback.
+        host: The address to listen at.
         port: 0 for any that is free.
-        token: What callers have to show; None for a random one.
+        token: What callers on loopback have to show; None for a random one.
         is_worker: Whether runs are executed here as well.
+        allowed_hosts: The names that requests may give the server, beside those of loopback where
+            it listens there: `Host` has to be one of them.
+        jwt: What checks JWTs; None for nobody.
+        allow_unwalled: Whether the code of teams may run without a wall, if they say so.
 
     Raises:
-        UsageError: The host is not loopback, the port is taken, or there are no teams.
+        UsageError: There is nothing that tells callers apart, the port is taken, or there are no
+            teams.
         JournalError: The database cannot be used.
     """
 
@@ -53,22 +70,36 @@ class Service:
         port: int = 8000,
         token: str | None = None,
         is_worker: bool = True,
+        allowed_hosts: Collection[str] = (),
+        jwt: Bearers | None = None,
+        allow_unwalled: bool = False,
     ):
-        if host not in LOOPBACK_NAMES:
-            raise UsageError(
-                f"the host {host!r} can be reached from elsewhere, and the server has no keys that "
-                "tell callers apart; use '127.0.0.1', and let others in through a tunnel."
-            )
+        is_local = host in LOOPBACK_NAMES
         if teams_in is not None:
             find_teams(teams_in)
-        self.token = secrets.token_urlsafe(32) if token is None else token
+        self.token = (token or secrets.token_urlsafe(32)) if is_local else None
         self._socket = _bound(host, port)
         self._feed = Feed()
         self._runtime: Runtime | None = None
         self._worker: Worker | None = None
         try:
             self._runtime = Runtime(database)
-            self._worker = self._runtime.worker(is_eager=True) if is_worker else None
+            if not is_local and jwt is None and not self._runtime.keys.is_any():
+                raise UsageError(
+                    f"the host {host!r} can be reached from elsewhere, and nothing tells callers "
+                    "apart; make a key with `autogen keys add NAME --scope runs:write`, or use "
+                    "'127.0.0.1'."
+                )
+            if not is_local and not allowed_hosts:
+                raise UsageError(
+                    f"the host {host!r} can be reached under names that are not known here; name "
+                    "them with --allowed-host (allowed_hosts=), so that pages of others can't "
+                    "reach it."
+                )
+            self._worker = None
+            if is_worker:
+                policy = CodePolicy(network="none", is_walled=not allow_unwalled)
+                self._worker = self._runtime.worker(is_eager=True, policy=policy)
         except BaseException:
             self.close()
             raise
@@ -77,11 +108,14 @@ class Service:
             runtime=self._runtime,
             teams=teams(),
             feed=self._feed,
-            credentials=Credentials(self.token),
+            credentials=Credentials(self.token, keys=self._runtime.keys, bearers=jwt),
         )
+        names = {*allowed_hosts, *(LOOPBACK_NAMES if is_local else ())}
+        #: The FastAPI application; routes that are added to it stand behind the same guard.
+        self.app = application(parts, names=names)
         self._server = _Server(
             uvicorn.Config(
-                application(parts),
+                self.app,
                 access_log=False,
                 # The logging of the program is its own affair.
                 log_config=None,
@@ -89,10 +123,18 @@ class Service:
                 server_header=False,
                 lifespan="off",
                 proxy_headers=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                h11_max_incomplete_event_size=_MOST_HEAD,
                 timeout_graceful_shutdown=_GRACE_S,
             ),
             self._feed,
         )
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runs that are served."""
+        assert self._runtime is not None
+        return self._runtime
 
     @property
     def url(self) -> str:

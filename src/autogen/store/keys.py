@@ -119,12 +119,12 @@ class Keys:
             query = sa.select(keys).where(keys.c.id == key_id)
             return _record(connection.execute(query).mappings().one())
 
-    def find(self, key: str) -> KeyRecord | None:
-        """What is kept of a key that holds, or None.
+    def find(self, digest: str) -> KeyRecord | None:
+        """What is kept of the key with this digest, if it holds.
 
-        It is looked up by its digest: what that takes tells nothing about any key.
+        What the search takes tells about digests, and with that nothing about any key.
         """
-        query = sa.select(keys).where(keys.c.digest == digest_of(key), *self._holds)
+        query = sa.select(keys).where(keys.c.digest == digest, *self._holds)
         with self._store.reading("a key") as connection:
             row = connection.execute(query).mappings().first()
         if row is None:

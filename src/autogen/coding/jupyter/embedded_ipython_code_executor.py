@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..._kernel.cancel import CancelToken
 from ...errors import UsageError
+from ..policy import PUBLIC
 from .cell import Cell
 from .executor import CellExecutor
 from .kernel import KernelWall
@@ -58,7 +59,7 @@ class EmbeddedIPythonCodeExecutor(CellExecutor):
         kernel_name: str = "python3",
         output_dir: str | os.PathLike[str] = ".",
         *,
-        network: str | Sequence[str] = "public",
+        network: str | Sequence[str] = PUBLIC,
         packages: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         mounts: Mapping[str, str | Mapping[str, str]] | None = None,

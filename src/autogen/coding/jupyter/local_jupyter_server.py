@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ...errors import ExecutionError, NoWallError, UsageError
 from ..environment import without_secrets
+from ..policy import is_wall_required
 from .base import JupyterConnectable, JupyterConnectionInfo, Stoppable
 from .token import GENERATE_TOKEN, Token, checked_token
 
@@ -172,7 +173,7 @@ class LocalJupyterServer(Stoppable, JupyterConnectable):
 
 def refuse_where_wall_is_required() -> None:
     """Code without a wall is refused where the operator asked for one."""
-    if os.environ.get("AUTOGEN_REQUIRE_WALL", "").strip().lower() in ("1", "true", "yes", "t"):
+    if is_wall_required():
         raise NoWallError(
             "LocalJupyterServer runs code without a wall, and a wall is required here "
             "(AUTOGEN_REQUIRE_WALL). Use EmbeddedIPythonCodeExecutor or DockerJupyterServer."
