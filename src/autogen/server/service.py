@@ -78,7 +78,7 @@ class Service:
         if teams_in is not None:
             find_teams(teams_in)
         self.token = (token or secrets.token_urlsafe(32)) if is_local else None
-        self._socket = _bound(host, port)
+        self._socket: socket.socket | None = None
         self._feed = Feed()
         self._runtime: Runtime | None = None
         self._worker: Worker | None = None
@@ -96,6 +96,7 @@ class Service:
                     "them with --allowed-host (allowed_hosts=), so that pages of others can't "
                     "reach it."
                 )
+            self._socket = _bound(host, port)
             self._worker = None
             if is_worker:
                 policy = CodePolicy(network="none", is_walled=not allow_unwalled)
@@ -139,6 +140,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where the server answers."""
+        assert self._socket is not None
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -148,6 +150,7 @@ class Service:
             if self._worker is not None:
                 self._worker.start()
             self._server.when_ready = when_ready
+            assert self._socket is not None
             self._server.run(sockets=[self._socket])
         finally:
             self.close()
@@ -158,7 +161,8 @@ class Service:
 
     def close(self) -> None:
         """Let go of the port and the database."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
         if self._worker is not None:
             self._worker.stop()
         if self._runtime is not None:
@@ -189,7 +193,7 @@ class _Server(uvicorn.Server):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
