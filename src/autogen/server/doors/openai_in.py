@@ -110,7 +110,7 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
 def _parts(content: str | list[dict[str, Any]] | None) -> list[dict[str, Any]]:
     if not isinstance(content, list):
         return [{"type": "text", "text": content or ""}]
-    found = []
+    found: list[dict[str, Any]] = []
     for part in content:
         kind, text, url = part.get("type"), part.get("text"), part.get("image_url")
         if kind in ("text", "input_text") and isinstance(text, str):

@@ -18,7 +18,7 @@ from ..problems import Problem
 from ..strict import StrictRoute
 from ..telling import as_json
 from .openai_chat import CLOSED, HEADERS, Key
-from .openai_in import Conversation, MessageIn, ResponseIn, conversation_of
+from .openai_in import MessageIn, ResponseIn, conversation_of
 from .openai_turn import Answer, Gone, turn_of
 from .turn import Turn
 
@@ -48,9 +48,9 @@ async def respond(
 
 
 def _turn(parts: Parts, caller: Caller, asked: ResponseIn, key: str | None) -> Turn:
-    items = [MessageIn(role="user", content=asked.input)] if _is_text(asked) else asked.input
-    assert not isinstance(items, str)
-    said: Conversation = conversation_of(items)
+    given = asked.input
+    items = [MessageIn(role="user", content=given)] if isinstance(given, str) else given
+    said = conversation_of(items)
     earlier: list[tuple[str, str]] = []
     if asked.instructions:
         earlier.append(("instructions", asked.instructions))
@@ -59,10 +59,6 @@ def _turn(parts: Parts, caller: Caller, asked: ResponseIn, key: str | None) -> T
         run_id = _run_of_response(asked.previous_response_id)
         earlier += _said_in(run_of_caller(parts, caller, run_id))
     return turn_of(parts, caller, asked.model, said, run_id=run_id, key=key, earlier=earlier)
-
-
-def _is_text(asked: ResponseIn) -> bool:
-    return isinstance(asked.input, str)
 
 
 def _run_of_response(given: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 
 from ...runtime.runtime import STILL
 from ..callers import Caller
@@ -61,8 +60,8 @@ def turn_of(
                 409, f"run {named} is {record.status} and asks nothing; wait until it is over."
             )
     context = context_of([*earlier, *((role, unmarked(text)) for role, text in said.earlier)])
-    id = None if key is None else id_of_key("idempotency-key", caller.id, key)
-    return begun(parts, caller, team, said.message, context=context, id=id)
+    new_id = None if key is None else id_of_key("idempotency-key", caller.id, key)
+    return begun(parts, caller, team, said.message, context=context, id=new_id)
 
 
 def _is_waiting(parts: Parts, caller: Caller, run_id: str) -> bool:
@@ -94,7 +93,7 @@ class Answer:
     standing: Standing | None = None
     created_at: int = field(default_factory=lambda: int(time.time()))
 
-    async def pieces(self) -> AsyncIterator[str | None]:
+    async def pieces(self) -> AsyncGenerator[str | None]:
         """The text of a streamed answer, piece by piece; None now and then while nothing comes.
 
         Every message with the name of who says it; at the end the question, or the summary where

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -83,7 +83,7 @@ class Turn:
         self.completion_tokens = 0
         self._parts = parts
 
-    async def events(self) -> AsyncIterator[Event | None]:
+    async def events(self) -> AsyncGenerator[Event | None]:
         """Stored events and live text; None now and then while nothing happens.
 
         Raises:
@@ -129,7 +129,7 @@ class Turn:
             self.prompt_tokens += int(event.data.get("prompt_tokens") or 0)
             self.completion_tokens += int(event.data.get("completion_tokens") or 0)
 
-    async def said(self) -> AsyncIterator[Said | None]:
+    async def said(self) -> AsyncGenerator[Said | None]:
         """What is said; None now and then while nothing is."""
         async with aclosing(self.events()) as events:
             async for event in events:
