@@ -137,7 +137,10 @@ def test_what_is_no_text_is_told_all_the_same(server: Serving) -> None:
 
 def test_teams_are_listed(server: Serving) -> None:
     named = {team["name"]: team for team in server.get("/api/v1/teams")["items"]}
-    assert named["alone"] == server.get("/api/v1/teams/alone")
+    told = server.get("/api/v1/teams/alone")
+    assert named["alone"].items() <= told.items()
+    assert [agent["name"] for agent in told["agents"]] == ["a", "b"]
+    assert told["edges"] == [["a", "b"], ["b", "a"]]
     assert (named["alone"]["concurrency"], named["talk"]["description"]) == (1, "Two who talk.")
 
 

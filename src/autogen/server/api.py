@@ -9,18 +9,24 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from .._version import __version__
+from .artifacts import artifacts
 from .basics import health, sessions, teams
+from .budgets import budgets
 from .callers import Needs
 from .common import Parts
 from .doors import open_doors
 from .events import events
+from .files import files
 from .guard import LOOPBACK_NAMES, OPEN_PATHS, Guard
 from .keys import keys
+from .metrics import metrics
 from .pages import pages
 from .problems import MEDIA_TYPE, handle_errors
 from .questions import questions
 from .runs import runs
 from .slashes import Slashes
+from .steering import steering
+from .usage import usage
 
 __all__ = ["application", "scopes_of"]
 
@@ -30,7 +36,10 @@ def application(parts: Parts, *, names: Collection[str] = LOOPBACK_NAMES) -> Fas
     # No pages of documentation: theirs load scripts from elsewhere.
     app = _Application(title="autogen-next", version=__version__, docs_url=None, redoc_url=None)
     app.state.parts = parts
-    for routes in (health, sessions, teams, runs, events, questions, keys, pages):
+    for routes in (
+        *(health, metrics, sessions, teams, runs, steering, events, questions),
+        *(files, artifacts, usage, budgets, keys, pages),
+    ):
         app.include_router(routes)
     handle_errors(app)
     app.add_middleware(Slashes)

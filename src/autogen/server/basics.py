@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from functools import lru_cache
 
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from ..runtime.describing import described
+from ..runtime.teams import Team
 from .callers import needs
 from .common import PartsOf, router
 from .guard import COOKIE
 from .problems import Problem
-from .schemas import HealthOut, SessionIn, TeamOut, TeamPage
+from .schemas import HealthOut, SessionIn, TeamDetail, TeamPage
 from .telling import as_json
 
 __all__ = ["health", "sessions", "teams"]
@@ -55,9 +60,15 @@ async def list_teams(parts: PartsOf) -> Response:
     return as_json({"items": [_told(name, parts) for name in sorted(parts.teams)]})
 
 
-@teams.get("/teams/{name}", response_model=TeamOut, dependencies=[needs("runs:read")])
+@teams.get("/teams/{name}", response_model=TeamDetail, dependencies=[needs("runs:read")])
 async def get_team(parts: PartsOf, name: str) -> Response:
-    """One team."""
+    """One team, with its agents and who may speak to whom."""
     if name not in parts.teams:
         raise Problem(404, f"there is no team {name!a}.")
-    return as_json(_told(name, parts))
+    return as_json(await run_in_threadpool(_described, parts.teams[name]))
+
+
+@lru_cache(maxsize=1000)
+def _described(team: Team) -> dict[str, object]:
+    # A team is what its file said when the server started.
+    return described(team)

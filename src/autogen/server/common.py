@@ -6,8 +6,9 @@ import base64
 import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator
 
 from ..errors import UnknownRun
@@ -21,6 +22,7 @@ from .problems import Problem, ProblemOut
 from .schemas import MOST_POS
 from .slashes import with_slashes
 from .strict import StrictRoute
+from .telling import as_json
 
 __all__ = [
     "After",
@@ -30,6 +32,7 @@ __all__ = [
     "RunId",
     "cursor_of",
     "id_of_cursor",
+    "made",
     "router",
     "run_of_caller",
 ]
@@ -67,6 +70,11 @@ def router(*, tag: str, prefix: str = "/api/v1") -> APIRouter:
         "default": {"model": ProblemOut, "description": "What is wrong, and what to do about it."}
     }
     return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=default)
+
+
+def made(told: dict[str, Any]) -> Response:
+    """The answer that tells of a new run."""
+    return as_json(told, 201, Location=f"/api/v1/runs/{quote(told['id'], safe='')}")
 
 
 def run_of_caller(parts: Parts, caller: Caller, run_id: str) -> RunRecord:

@@ -1,14 +1,7 @@
-"""The route of events: a page of the log of a run, or the log as it grows (Server-Sent Events).
-
-A stream reads the log a page at a time, and reads on when the client has taken that: a slow client
-holds one page, and nobody else. Whoever reconnects goes on after the event it names.
-"""
+"""The route of events: a page of the log of a run, or the log as it grows (Server-Sent Events)."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Header, Response
@@ -17,23 +10,17 @@ from fastapi.responses import StreamingResponse
 
 from ..runtime.runtime import STILL
 from .callers import CallerOf, needs
-from .common import After, Limit, Parts, PartsOf, RunId, router, run_of_caller
+from .common import After, Limit, PartsOf, RunId, router, run_of_caller
 from .problems import Problem
 from .schemas import MOST_POS, EventPage
+from .stream import streamed
 from .telling import as_json
 
-__all__ = ["KEEP_ALIVE_S", "PAGE", "events"]
+__all__ = ["events"]
 
 events = router(tag="events")
 
-#: A stream without events sends a comment so often, which keeps proxies from closing it.
-KEEP_ALIVE_S = 15.0
-
-#: Events that a stream reads at once.
-PAGE = 100
-
 _STREAM = "text/event-stream"
-_RETRY_MS = 1000
 _HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 
 _responses: dict[int | str, dict[str, Any]] = {
@@ -74,35 +61,10 @@ async def list_events(
             parts.runtime.events, run_id, after=after, limit=1
         ):
             return Response(status_code=204)
-    return StreamingResponse(_stream(parts, run_id, after), media_type=_STREAM, headers=_HEADERS)
+    return StreamingResponse(streamed(parts, run_id, after), media_type=_STREAM, headers=_HEADERS)
 
 
 def _number(given: str) -> int:
     if not (given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= MOST_POS):
         raise Problem(422, "Last-Event-ID is no number of an event.")
     return int(given)
-
-
-async def _stream(parts: Parts, run_id: str, after: int) -> AsyncIterator[str]:
-    yield f"retry: {_RETRY_MS}\n\n"
-    with parts.feed.watching(run_id) as watch:
-        told_at = time.monotonic()
-        while not watch.is_over:
-            watch.clear()
-            # The status first: whatever happened before it is in the page.
-            record = await run_in_threadpool(parts.runtime.run, run_id)
-            found = await run_in_threadpool(parts.runtime.events, run_id, after=after, limit=PAGE)
-            for event in found:
-                after = event.pos or after
-                yield f"id: {after}\ndata: {event.to_json()}\n\n"
-            if found:
-                told_at = time.monotonic()
-                continue
-            if record.status in STILL:
-                end = {"status": record.status, "stop_reason": record.stop_reason}
-                yield f"event: end\ndata: {json.dumps(end)}\n\n"
-                return
-            if time.monotonic() - told_at >= KEEP_ALIVE_S:
-                told_at = time.monotonic()
-                yield ": still here\n\n"
-            await watch.wait()

@@ -73,6 +73,12 @@ class Watch:
         except TimeoutError:
             self.is_due = True
 
+    async def stored(self, most_s: float = LOOK_S) -> None:
+        """Wait as `wait` does, for changes of what is stored alone."""
+        while not self.is_due and not self.is_over:
+            self._woken.clear()
+            await self.wait(most_s)
+
     def live(self) -> list[Event]:
         """The live text that this watch has not been told yet."""
         return self._feed.news(self.run_id, self._told)

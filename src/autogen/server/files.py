@@ -17,7 +17,7 @@ from .problems import Problem
 from .schemas import PLAIN, FileOut
 from .telling import as_json, file_of
 
-__all__ = ["files"]
+__all__ = ["file_of_caller", "files"]
 
 files = router(tag="files")
 
@@ -70,7 +70,12 @@ async def hand_in_file(
     return as_json(file_of(record), 201, Location=f"/api/v1/files/{record.id}")
 
 
-def _file(parts: Parts, caller: Caller, file_id: str) -> FileRecord:
+def file_of_caller(parts: Parts, caller: Caller, file_id: str) -> FileRecord:
+    """A file of the caller.
+
+    Raises:
+        Problem: 404; there is none, or it is somebody else's.
+    """
     try:
         found = parts.runtime.file(file_id)
     except UnknownFile:
@@ -91,13 +96,13 @@ def _check_name(name: str) -> None:
 
 
 @files.get("/files/{file_id}", response_model=FileOut, dependencies=[needs("files:write")])
-def get_file(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
+def getfile_of_caller(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
     """What is known of a file."""
-    return as_json(file_of(_file(parts, caller, file_id)))
+    return as_json(file_of(file_of_caller(parts, caller, file_id)))
 
 
 @files.delete("/files/{file_id}", status_code=204, dependencies=[needs("files:write")])
-def delete_file(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
+def deletefile_of_caller(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
     """Forget a file; runs that were begun with it keep it."""
-    parts.runtime.delete_file(_file(parts, caller, file_id).id)
+    parts.runtime.delete_file(file_of_caller(parts, caller, file_id).id)
     return Response(status_code=204)

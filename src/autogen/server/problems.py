@@ -20,21 +20,26 @@ from ..errors import (
     QuestionExpired,
     ReplayMismatch,
     RunBusy,
+    UnknownFile,
     UnknownQuestion,
     UnknownRun,
     UsageError,
 )
 
-__all__ = ["MEDIA_TYPE", "Problem", "ProblemOut", "handle_errors", "problem_response"]
+__all__ = ["MEDIA_TYPE", "Problem", "ProblemOut", "handle_errors", "problem_of", "problem_response"]
 
 logger = logging.getLogger("autogen")
 
 MEDIA_TYPE = "application/problem+json"
 
+#: When to ask again where the database is away.
+RETRY_AFTER_S = 5
+
 #: The status of each error that a request can bring about; the first that fits counts.
 _STATUS: tuple[tuple[type[AutogenError], int], ...] = (
     (UnknownRun, 404),
     (UnknownQuestion, 404),
+    (UnknownFile, 404),
     (AlreadyAnswered, 409),
     (QuestionExpired, 410),
     (ReplayMismatch, 409),
@@ -110,11 +115,18 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _ours(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AutogenError)
+    problem = problem_of(error)
+    return problem_response(problem.status_code, problem.detail, headers=problem.headers)
+
+
+def problem_of(error: AutogenError) -> Problem:
+    """What a client is told of an error."""
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     if status == 503:
         logger.warning("A request failed: %s", redact(str(error)))
-        return problem_response(503, "the database can't be used now; try again in a while.")
-    return problem_response(status, str(error).encode("ascii", "backslashreplace").decode())
+        return Problem(503, "the database can't be used now; try again in a while.")
+    return Problem(status, redact(str(error)).encode("ascii", "backslashreplace").decode())
 
 
 async def _unexpected(_request: Request, error: Exception) -> JSONResponse:

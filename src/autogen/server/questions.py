@@ -47,5 +47,5 @@ def answer_question(
             raise Problem(404, f"there is no question {question_id!a}.") from None
     words = answer.words()
     if words is None:
-        raise Problem(422, 'the action "text" needs a "text".')
+        raise Problem(422, f'the action "{answer.action}" needs a "text".')
     return as_json(question_of(parts.runtime.answer(question_id, words, by=answer.by or caller.id)))

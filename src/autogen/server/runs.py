@@ -1,35 +1,37 @@
-"""Routes of runs: begin, list, look at, stop, go on, wait."""
+"""Routes of runs: begin one, look at it, wait for it."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
+from dataclasses import asdict
 from typing import Annotated, Any, get_args
-from urllib.parse import quote
 
 from fastapi import Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from ..errors import UnknownRun
-from ..events import Event
 from ..runtime.runtime import STILL
+from ..runtime.worker import is_own_budget
 from ..store.base import RunStatus
-from .callers import CallerOf, needs
+from .callers import Caller, CallerOf, needs
 from .common import (
     After,
     Limit,
+    Parts,
     PartsOf,
     RunId,
     cursor_of,
     id_of_cursor,
+    made,
     router,
     run_of_caller,
 )
+from .files import file_of_caller
 from .problems import Problem
-from .schemas import ForkIn, MessagePage, ResumeIn, RunIn, RunOut, RunPage, UsageOut
-from .telling import as_json, message_of, run_of
+from .schemas import PLAIN, BudgetIn, DiffOut, MessagePage, RunIn, RunOut, RunPage, UsageOut
+from .telling import as_json, message_of, runs_of
 
 __all__ = ["runs"]
 
@@ -37,9 +39,6 @@ runs = router(tag="runs")
 
 #: The longest a client may wait with one request.
 MOST_WAIT_S = 60.0
-
-#: Events that are read at once.
-_PAGE = 1000
 
 _STATUSES = "|".join(get_args(RunStatus))
 
@@ -63,29 +62,49 @@ def begin_run(
     if asked.team not in parts.teams:
         known = ", ".join(sorted(parts.teams)) or "none"
         raise Problem(422, f"there is no team {asked.team!a}; known are: {known}.")
+    budget = _budget_for(parts, caller, asked)
+    for file_id in asked.files:
+        file_of_caller(parts, caller, file_id)
     chat: dict[str, Any] = {} if asked.max_turns is None else {"max_turns": asked.max_turns}
     run_id = parts.runtime.submit(
         asked.team,
         asked.message,
         id=None if key is None else _id_of_key(key, caller.id),
-        budget=None if asked.budget is None else asked.budget.limits(),
+        budget=budget,
         timeout_s=asked.timeout_s,
         priority=asked.priority,
         belongs_to=caller.id,
         shared_budget=caller.budget,
+        files=asked.files,
+        conversation=asked.conversation,
+        on_conflict=asked.on_conflict,
         **chat,
     )
-    return _made(run_of(parts.runtime.run(run_id)))
+    (told,) = runs_of(parts.runtime, [parts.runtime.run(run_id)])
+    return made(told)
+
+
+def _budget_for(parts: Parts, caller: Caller, asked: RunIn) -> dict[str, Any] | str | None:
+    """What the run may spend: limits of its own, or the name of a budget that is not spent.
+
+    Raises:
+        Problem: 402; the budget is spent. 422; there is none of this name for runs to share.
+    """
+    named = asked.budget if isinstance(asked.budget, str) else None
+    wanted = {name for name in (named, caller.budget) if name is not None}
+    found = {one.name: one for one in parts.runtime.budgets(wanted)} if wanted else {}
+    if named is not None and (named not in found or is_own_budget(named)):
+        raise Problem(422, f"there is no budget {named!a}; make it with PUT /api/v1/budgets/NAME.")
+    for one in found.values():
+        if one.is_spent:
+            raise Problem(402, f"the budget {one.name!a} is spent; raise its limits.")
+    return asked.budget.limits() if isinstance(asked.budget, BudgetIn) else named
 
 
 def _id_of_key(key: str, caller: str | None) -> str:
     """The same for the same key of the same caller, and for nobody else's."""
     text = json.dumps(["idempotency-key", caller, key])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _made(told: dict[str, Any]) -> Response:
-    return as_json(told, 201, Location=f"/api/v1/runs/{quote(told['id'], safe='')}")
 
 
 @runs.get("/runs", response_model=RunPage, dependencies=[needs("runs:read")])
@@ -106,13 +125,14 @@ def list_runs(
     except UnknownRun:
         raise Problem(422, "the run of this cursor is gone; list from the beginning.") from None
     more = cursor_of(found[-1].id) if len(found) == limit else None
-    return as_json({"items": [run_of(record) for record in found], "next": more})
+    return as_json({"items": runs_of(parts.runtime, found), "next": more})
 
 
 @runs.get("/runs/{run_id}", response_model=RunOut, dependencies=[needs("runs:read")])
 def get_run(parts: PartsOf, caller: CallerOf, run_id: RunId) -> Response:
     """A run as it stands."""
-    return as_json(run_of(run_of_caller(parts, caller, run_id)))
+    (told,) = runs_of(parts.runtime, [run_of_caller(parts, caller, run_id)])
+    return as_json(told)
 
 
 @runs.get("/runs/{run_id}/wait", response_model=RunOut, dependencies=[needs("runs:read")])
@@ -130,48 +150,9 @@ async def wait_for_run(
             record = await run_in_threadpool(run_of_caller, parts, caller, run_id)
             left_s = deadline - time.monotonic()
             if record.status in STILL or left_s <= 0 or watch.is_over:
-                return as_json(run_of(record))
-            await watch.wait(left_s)
-
-
-@runs.post("/runs/{run_id}/cancel", response_model=RunOut, dependencies=[needs("runs:write")])
-def cancel_run(parts: PartsOf, caller: CallerOf, run_id: RunId) -> Response:
-    """Have a run stop; `resume` lets it go on."""
-    run_of_caller(parts, caller, run_id)
-    return as_json(run_of(parts.runtime.cancel(run_id)))
-
-
-@runs.post("/runs/{run_id}/pause", response_model=RunOut, dependencies=[needs("runs:write")])
-def pause_run(parts: PartsOf, caller: CallerOf, run_id: RunId) -> Response:
-    """Have a run stop for a while; `resume` lets it go on."""
-    run_of_caller(parts, caller, run_id)
-    return as_json(run_of(parts.runtime.pause(run_id)))
-
-
-@runs.post("/runs/{run_id}/resume", response_model=RunOut, dependencies=[needs("runs:write")])
-def resume_run(
-    parts: PartsOf, caller: CallerOf, run_id: RunId, asked: ResumeIn | None = None
-) -> Response:
-    """Go on with a run that was stopped, or failed."""
-    record = run_of_caller(parts, caller, run_id)
-    if record.status not in STILL or record.status == "finished" or record.team is None:
-        raise Problem(
-            409, f"the run is {record.status}; only runs of teams that were stopped can go on."
-        )
-    budget = None if asked is None or asked.budget is None else asked.budget.limits()
-    return as_json(run_of(parts.runtime.resume(run_id, budget=budget)))
-
-
-@runs.post(
-    "/runs/{run_id}/fork",
-    status_code=201,
-    response_model=RunOut,
-    dependencies=[needs("runs:write")],
-)
-def fork_run(parts: PartsOf, caller: CallerOf, run_id: RunId, asked: ForkIn) -> Response:
-    """A new run that shares the beginning of this one, which costs nothing."""
-    run_of_caller(parts, caller, run_id)
-    return _made(run_of(parts.runtime.fork(run_id, at=asked.at, edit=asked.edit)))
+                (told,) = await run_in_threadpool(runs_of, parts.runtime, [record])
+                return as_json(told)
+            await watch.stored(left_s)
 
 
 @runs.get("/runs/{run_id}/messages", response_model=MessagePage, dependencies=[needs("runs:read")])
@@ -186,28 +167,35 @@ def list_messages(
 
 
 @runs.get("/runs/{run_id}/usage", response_model=UsageOut, dependencies=[needs("runs:read")])
-async def usage_of_run(parts: PartsOf, caller: CallerOf, run_id: RunId) -> Response:
+def usage_of_run(parts: PartsOf, caller: CallerOf, run_id: RunId) -> Response:
     """What the models of a run have used so far; a fork counts its own calls only."""
-    await run_in_threadpool(run_of_caller, parts, caller, run_id)
-    sums = {"n_calls": 0, "n_cached": 0, "prompt_tokens": 0, "completion_tokens": 0}
-    cost_usd, is_cost_known, after = 0.0, True, 0
-    while found := await run_in_threadpool(parts.runtime.events, run_id, after=after, limit=_PAGE):
-        after = found[-1].pos or 0
-        for event in found:
-            if event.type == "model.answered":
-                is_cached = _add(sums, event)
-                cost = event.data.get("cost_usd")
-                is_cost_known &= is_cached or cost is not None
-                cost_usd += 0.0 if is_cached else float(cost or 0.0)
-        await asyncio.sleep(0)
-    told = {"run_id": run_id, **sums, "cost_usd": cost_usd, "is_cost_known": is_cost_known}
-    return as_json(told)
+    run_of_caller(parts, caller, run_id)
+    (used,) = parts.runtime.usage(by=None, run_id=run_id)
+    told = asdict(used)
+    del told["key"]
+    return as_json({"run_id": run_id, **told})
 
 
-def _add(sums: dict[str, int], event: Event) -> bool:
-    is_cached = bool(event.data.get("is_cached"))
-    sums["n_calls"] += 1
-    sums["n_cached"] += is_cached
-    for name in ("prompt_tokens", "completion_tokens"):
-        sums[name] += 0 if is_cached else int(event.data.get(name) or 0)
-    return is_cached
+@runs.get("/runs/{run_id}/diff", response_model=DiffOut, dependencies=[needs("runs:read")])
+def diff_of_runs(
+    parts: PartsOf,
+    caller: CallerOf,
+    run_id: RunId,
+    other: Annotated[str, Query(min_length=1, max_length=200, pattern=PLAIN)],
+) -> Response:
+    """Where a run and another one begin to differ, by what was said."""
+    for one in (run_id, other):
+        run_of_caller(parts, caller, one)
+    found = parts.runtime.diff(run_id, other)
+    left, right = ([event.pos for event in side[:1]] for side in (found.left, found.right))
+    is_same = not (left or right)
+    words = "all" if is_same else "the first"
+    return as_json(
+        {
+            "is_same": is_same,
+            "n_same": found.n_same,
+            "left_pos": left[0] if left else None,
+            "right_pos": right[0] if right else None,
+            "text": f"{words} {found.n_same} messages are the same",
+        }
+    )
