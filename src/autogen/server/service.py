@@ -105,6 +105,7 @@ class Service:
             self.close()
             raise
         self._runtime.on_change(self._feed.changed)
+        self._runtime.on_event(self._feed.heard)
         parts = Parts(
             runtime=self._runtime,
             teams=teams(),
@@ -122,7 +123,7 @@ class Service:
                 log_config=None,
                 log_level="warning",
                 server_header=False,
-                lifespan="off",
+                lifespan="on",
                 proxy_headers=False,
                 limit_concurrency=_MOST_CONNECTIONS,
                 h11_max_incomplete_event_size=_MOST_HEAD,
