@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.chat.cast import plain, texts
-from tests.postgres import postgres_server, postgres_url  # noqa: F401 fixtures
+from tests.durable.conftest import Until
 
 from autogen import ConversableAgent, Runtime, UserProxyAgent
 from autogen.coding import CodeBlock, CodeResult, MarkdownCodeExtractor
@@ -16,55 +15,7 @@ from autogen.errors import AlreadyAnswered, ReplayMismatch, UsageError
 from autogen.human import mailbox
 from autogen.human.base import Edited
 from autogen.runtime import teams
-from autogen.runtime.worker import Worker
 from autogen.testing import ScriptedModel
-
-Until = Callable[[Callable[[], Any]], Any]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, database: str) -> str:
-    chosen: str = database if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    return chosen
-
-
-@pytest.fixture
-def until(wait_s: float) -> Until:
-    """Waits until something is true, or fails."""
-
-    def wait(condition: Callable[[], Any]) -> Any:
-        deadline_s = time.monotonic() + wait_s
-        while not (found := condition()):
-            assert time.monotonic() < deadline_s, "waited too long"
-            time.sleep(0.01)
-        return found
-
-    return wait
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """`autogen.team`, for teams that are forgotten after the test."""
-    monkeypatch.setattr(teams, "_teams", {})
-    return teams.team
-
-
-@pytest.fixture
-def working(url: str, known: Any) -> Iterator[Callable[[], Runtime]]:
-    """Starts a worker for the teams that the test registered; gives the runtime to watch it by."""
-    started: list[tuple[Runtime, Worker]] = []
-
-    def start() -> Runtime:
-        runtime = Runtime(url)
-        worker = runtime.worker()
-        worker.start()
-        started.append((runtime, worker))
-        return runtime
-
-    yield start
-    for runtime, worker in started:
-        worker.stop()
-        runtime.close()
 
 
 def words(n: int = 3) -> Callable[[], Any]:

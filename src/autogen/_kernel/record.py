@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ..errors import LimitError, ReplayMismatch
+from ..errors import JournalError, LimitError, QuestionExpired, ReplayMismatch
 from .ops import Call
 from .recorder import Entry, Recorder
 from .run import Run, current_run, entered
@@ -84,6 +84,10 @@ async def _stepped(
             if run.cancel.reason is not None or isinstance(error, LimitError):
                 # The next execution may have more time, or more money.
                 raise
+            if isinstance(error, JournalError) and not isinstance(error, QuestionExpired):
+                # The record failed and not the step: the next execution takes it again.
+                recorder.break_off(error)
+                raise
             boxed = recorder.box(error, position)
             entry = Entry(position=position, kind=kind, request=digest, error=boxed)
             await Call(recorder.keep, None, (entry,))
@@ -132,22 +136,31 @@ async def _recorded(
 def _again(
     entry: Entry, recorder: Recorder, kind: str, digest: str | None, codec: Codec[T] | None
 ) -> T:
+    mismatch = _mismatch(entry, kind, digest)
+    if mismatch is not None:
+        # A tool around this step may take its error for an answer.
+        recorder.break_off(mismatch)
+        raise mismatch
+    if entry.error is not None:
+        raise recorder.unbox(entry.error, entry.position)
+    value: T = entry.value if codec is None else codec.decode(entry.value)
+    return value
+
+
+def _mismatch(entry: Entry, kind: str, digest: str | None) -> ReplayMismatch | None:
     if entry.kind != kind:
-        raise ReplayMismatch(
+        return ReplayMismatch(
             f"step {entry.position} of the run was a {entry.kind!r} step, and this program takes a "
             f"{kind!r} step there. Run it with the agents and the code it began with, or under "
             "another id."
         )
     if digest is not None and entry.request != digest:
-        raise ReplayMismatch(
+        return ReplayMismatch(
             f"the {kind!r} step {entry.position} of the run asked for something else before: the "
             "agents, their instructions or the messages differ. Run it as it began, or under "
             "another id."
         )
-    if entry.error is not None:
-        raise recorder.unbox(entry.error, entry.position)
-    value: T = entry.value if codec is None else codec.decode(entry.value)
-    return value
+    return None
 
 
 def is_json(value: Any) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..errors import JournalError
+
 __all__ = ["Entry", "Recorder"]
 
 
@@ -49,6 +51,13 @@ class Recorder(Protocol):
 
     def keep(self, entry: Entry) -> None:
         """Make sure that the step is never taken again."""
+        ...
+
+    def break_off(self, error: JournalError) -> None:
+        """The record failed, and not the step that raised `error`: keep nothing from here on.
+
+        Whoever called that step may live with the error, and do what the run would not have done.
+        """
         ...
 
     def box(self, error: Exception, position: str) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
 from .._kernel.recorder import Entry
-from ..errors import ReplayMismatch
+from ..errors import JournalError, ReplayMismatch
 from ..events import Event
 from .base import Log
 from .boxes import boxed, unboxed
@@ -50,6 +51,7 @@ class Recording:
         attempt: Number of the execution, from 1.
         is_over: The run has ended before: it is only told again.
         ran_out: A chat wanted to take a step after that end.
+        trouble: What broke the execution off, if something did.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Recording:
         self._live = live
         self._waiting: list[tuple[Event, int]] = []
         self._raised: list[tuple[Exception, str]] = []
+        self.trouble: JournalError | None = None
         self._lock = threading.RLock()
 
     @property
@@ -125,17 +128,43 @@ class Recording:
                 f"({position}). Run it with the agents and the code it began with, or under "
                 "another id."
             )
-        self.flush()
+        self.check()
+        with self._noted():
+            self.flush()
 
     def keep(self, entry: Entry) -> None:
         """Log a step."""
         if self._log is None:
             return
+        self.check()
+        with self._noted():
+            self._write(entry)
+
+    def _write(self, entry: Entry) -> None:
+        assert self._log is not None
         self.flush()
         with self._lock:
             self._log.append(entry)
             self._n_logged += 1
             self._n_steps = self._n_logged
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except JournalError as error:
+            self.break_off(error)
+            raise
+
+    def break_off(self, error: JournalError) -> None:
+        """Take no further step, and keep none: each may have seen `error`."""
+        if self.trouble is None:
+            self.trouble = error
+
+    def check(self) -> None:
+        """Raise what broke the execution off, if something did."""
+        if self.trouble is not None:
+            raise self.trouble
 
     def box(self, error: Exception, position: str) -> dict[str, Any]:
         """An error as JSON, remembered in case it ends the execution."""
@@ -159,6 +188,9 @@ class Recording:
         ends = event.type == "chat.finished" and event.data.get("stop_reason") in UNFINISHED
         if ends or event.type in _OF_THE_EXECUTION:
             event = replace(event, key=f"{event.key}~{self.attempt}")
+        elif self.trouble is not None:
+            # It may tell of an outcome that is none.
+            return
         with self._lock:
             self._waiting.append((event, self._n_steps))
 
@@ -179,5 +211,5 @@ class Recording:
             chain.append(at)
             at = at.__cause__ or at.__context__
         for raised, position in self._raised:
-            if any(raised is one for one in chain):
-                self.keep(Entry(position=position, kind=TAKEN_BACK))
+            if self._log is not None and any(raised is one for one in chain):
+                self._write(Entry(position=position, kind=TAKEN_BACK))
