@@ -8,13 +8,13 @@ and its own copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .._kernel.faces import is_face
 from ..messages import History, Message
 from .reply import BUILT_IN
-from .state import Histories, record
+from .state import Histories, Shape, record
 
 __all__ = ["Audience", "ManagerHistories"]
 
@@ -182,7 +182,17 @@ class ManagerHistories(Histories):
 class Audience:
     """The members of a group during one run."""
 
-    __slots__ = ("_is_plain_sender", "_known", "_manager", "_members", "_others", "_plain")
+    __slots__ = (
+        "_is_plain_sender",
+        "_known",
+        "_lines",
+        "_manager",
+        "_members",
+        "_others",
+        "_plain",
+        "_shape",
+        "_slow",
+    )
 
     def __init__(self, manager: Any, members: list[Any]):
         self._manager = manager
@@ -211,6 +221,23 @@ class Audience:
             (self._plain if is_plain else self._others).append(agent)
         if self._is_plain_sender:
             self._manager._oai_messages.follow(self._known)
+        self._shape: object = None
+
+    def _look(self) -> None:
+        """Take note of the lists that messages can be written into without looking further."""
+        manager = self._manager
+        #: Member, its histories, and what appends to the one with the manager.
+        self._lines: list[tuple[Any, Any, Callable[[Message], None]]] = []
+        self._slow: list[Any] = []
+        for agent in self._plain:
+            histories = agent._oai_messages
+            is_quiet = agent._rows is None and agent._hooks is None
+            if is_quiet and type(histories) is Histories and type(histories[manager]) is History:
+                append = _append.__get__(histories[manager])
+                self._lines.append((agent, histories, append))
+            else:
+                self._slow.append(agent)
+        self._shape = Shape.now
 
     def hear(self, heard: Message, said: Message, speaker: Any) -> list[Any]:
         """Write what was said into the lists; the members that want a real delivery."""
@@ -218,20 +245,26 @@ class Audience:
             self._meet()
         if not self._is_plain_sender:
             return [agent for agent in self._members if agent is not speaker]
+        if self._shape is not Shape.now:
+            self._look()
         manager = self._manager
         is_text = "tool_responses" not in heard
         delivered = [agent for agent in self._others if agent is not speaker]
-        for agent in self._plain:
+        slow = self._slow
+        for agent, histories, append in self._lines:
+            if agent is speaker:
+                continue
+            if is_text and agent._oai_messages is histories:
+                append(heard)
+            else:
+                slow = [*slow, agent]
+        for agent in slow:
             if agent is speaker:
                 continue
             if agent._rows is not None or agent._hooks is not None:
                 delivered.append(agent)
-                continue
-            history = agent._oai_messages[manager]
-            if is_text and type(history) is History:
-                _append(history, heard)
             else:
-                record(history, heard)
+                record(agent._oai_messages[manager], heard)
         # The lists of the manager with these are written by the deliveries.
         manager._oai_messages.pass_on(said, speaker, delivered)
         return delivered

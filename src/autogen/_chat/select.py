@@ -200,7 +200,10 @@ def next_agent(group: Any, agent: Any, agents: Sequence[Any] | None) -> Any:
         UndefinedNextAgent: None of `agents` is in the group.
     """
     members = group.agents
-    at = members.index(agent) if agent in members else -1
+    try:
+        at = members.index(agent)
+    except ValueError:
+        at = -1
     if agents is None or agents is members:
         if not members:
             raise UndefinedNextAgent()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from .._kernel.run import current_run
 from ..artifacts import Artifact
@@ -13,7 +13,21 @@ from ..messages import History, Message
 from ..usage import ChatCost, Ledger, Usage
 from .brakes import Brakes
 
-__all__ = ["Chat", "ChatResult", "Histories", "current_chat", "record"]
+__all__ = ["Chat", "ChatResult", "Histories", "Shape", "current_chat", "record"]
+
+
+class Shape:
+    """Which lists agents keep their histories in, and whose code takes part when they hear.
+
+    Whoever holds on to a list looks whether `now` is still what it was.
+    """
+
+    now: ClassVar[object] = object()
+
+    @classmethod
+    def changes(cls) -> None:
+        """Something is about to be another."""
+        cls.now = object()
 
 
 class Histories(dict[Any, list[dict[str, Any]]]):
@@ -24,6 +38,38 @@ class Histories(dict[Any, list[dict[str, Any]]]):
     def __missing__(self, partner: Any) -> list[dict[str, Any]]:
         made = self[partner] = History()
         return made
+
+    def __setitem__(self, partner: Any, history: list[dict[str, Any]]) -> None:
+        Shape.changes()
+        super().__setitem__(partner, history)
+
+    def __delitem__(self, partner: Any) -> None:
+        Shape.changes()
+        super().__delitem__(partner)
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def clear(self) -> None:
+        """Forget everybody."""
+        Shape.changes()
+        super().clear()
+
+    def pop(self, partner: Any, *default: Any) -> Any:
+        """Forget the list of `partner`."""
+        Shape.changes()
+        return super().pop(partner, *default)
+
+    def popitem(self) -> tuple[Any, list[dict[str, Any]]]:
+        """Forget the list that was put in last."""
+        Shape.changes()
+        return super().popitem()
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Put in the lists of another dict."""
+        Shape.changes()
+        super().update(*args, **kwargs)
 
     @classmethod
     def over(cls, given: dict[Any, list[dict[str, Any]]] | None) -> dict[Any, list[dict[str, Any]]]:

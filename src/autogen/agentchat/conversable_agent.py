@@ -14,7 +14,7 @@ from .._chat import code as code_steps
 from .._chat import human, model, nested, opening, reply, send, sequence, tools
 from .._chat.hooks import HOOK_NAMES, is_misplaced
 from .._chat.loop import initiate_chat
-from .._chat.state import ChatResult, Histories
+from .._chat.state import ChatResult, Histories, Shape
 from .._chat.termination import LAST_LINE, DefaultTermination
 from .._chat.wiring import RunOptions
 from .._kernel import late
@@ -557,11 +557,13 @@ class ConversableAgent(SubclassNames):
     def _reply_func_list(self) -> list[dict[str, Any]]:
         if self._rows is None:
             with_code = self._code_execution_config is not False
+            Shape.changes()
             self._rows = reply.built_in_entries(ConversableAgent, with_code=with_code)
         return self._rows
 
     @_reply_func_list.setter
     def _reply_func_list(self, rows: list[dict[str, Any]]) -> None:
+        Shape.changes()
         self._rows = rows
 
     def _match_trigger(self, trigger: Any, sender: Agent | None) -> bool:
@@ -618,11 +620,13 @@ class ConversableAgent(SubclassNames):
     def hook_lists(self) -> dict[str, list[Callable[..., Any]]]:
         """The registered hooks by point; live."""
         if self._hooks is None:
+            Shape.changes()
             self._hooks = {name: [] for name in HOOK_NAMES}
         return self._hooks
 
     @hook_lists.setter
     def hook_lists(self, hook_lists: dict[str, list[Callable[..., Any]]]) -> None:
+        Shape.changes()
         self._hooks = hook_lists
 
     @property
