@@ -125,7 +125,8 @@ def problem_of(error: AutogenError) -> Problem:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     if status == 503:
         logger.warning("A request failed: %s", redact(str(error)))
-        return Problem(503, "the database can't be used now; try again in a while.")
+        text = "the database can't be used now; try again in a while."
+        return Problem(503, text, headers={"Retry-After": str(RETRY_AFTER_S)})
     return Problem(status, redact(str(error)).encode("ascii", "backslashreplace").decode())
 
 

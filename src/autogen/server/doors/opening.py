@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import Any
+
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from ..common import Parts
 from .openai_chat import chat
@@ -16,6 +22,9 @@ DOOR_PATHS = (
     ("GET", "/v1/models"),
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/responses"),
+    ("POST", "/mcp"),
+    ("GET", "/mcp"),
+    ("DELETE", "/mcp"),
 )
 
 
@@ -28,3 +37,20 @@ def open_doors(app: FastAPI, parts: Parts) -> None:
     app.include_router(chat)
     app.include_router(responses)
     app.add_middleware(ErrorsOfOpenAI)
+    if find_spec("mcp") is not None:
+        _open_mcp(app, parts)
+
+
+def _open_mcp(app: FastAPI, parts: Parts) -> None:
+    from .mcp import McpDoor
+
+    door = McpDoor(parts)
+    app.router.routes.append(Route("/mcp", door, name="mcp"))
+    outside = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[Any]:
+        async with outside(app) as state, door.open():
+            yield state
+
+    app.router.lifespan_context = lifespan

@@ -35,6 +35,7 @@ __all__ = [
     "id_of_key",
     "may",
     "open_questions",
+    "watched",
 ]
 
 
@@ -73,14 +74,18 @@ class Turn:
         speech: What is said.
         prompt_tokens: What models were sent in the turn.
         completion_tokens: What they answered.
+        is_watching: It neither began the run nor answered anything.
     """
 
-    def __init__(self, parts: Parts, run_id: str, *, after: int, speech: Speech):
+    def __init__(
+        self, parts: Parts, run_id: str, *, after: int, speech: Speech, is_watching: bool = False
+    ):
         self.run_id = run_id
         self.after = after
         self.speech = speech
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.is_watching = is_watching
         self._parts = parts
 
     async def events(self) -> AsyncGenerator[Event | None]:
@@ -195,6 +200,12 @@ def answered(parts: Parts, caller: Caller, question: QuestionRecord, words: str)
     answer, after = answer_of(question, words), _last_pos(parts, question.run_id)
     parts.runtime.answer(question.id, answer, by=caller.name)
     return Turn(parts, question.run_id, after=after, speech=Speech(answer=answer or None))
+
+
+def watched(parts: Parts, run_id: str, *, after: int | None = None) -> Turn:
+    """The turn of whoever only looks on; from what happens next, or from number `after`."""
+    after = _last_pos(parts, run_id) if after is None else after
+    return Turn(parts, run_id, after=after, speech=Speech(), is_watching=True)
 
 
 def may(caller: Caller, scope: str) -> None:
