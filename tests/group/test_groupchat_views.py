@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -216,6 +217,93 @@ def test_a_list_put_in_place_of_a_history_is_gone_on_with(face: Face, make: Any)
     assert manager.chat_messages[b] is own
     assert [m["content"] for m in own] == ["mine", "from a", "from b"]
     assert [m["content"] for m in b.chat_messages[manager]] == ["mine", "from a", "from b"]
+
+
+def _put_in(member: Any, manager: Any, own: list[Any]) -> None:
+    member.chat_messages[manager] = own
+
+
+def _update(member: Any, manager: Any, own: list[Any]) -> None:
+    member.chat_messages.update({manager: own})
+
+
+def _merge(member: Any, manager: Any, own: list[Any]) -> None:
+    histories = member.chat_messages
+    histories |= {manager: own}
+
+
+def _replace_all(member: Any, manager: Any, own: list[Any]) -> None:
+    member._oai_messages = defaultdict(list, {manager: own})
+
+
+@requirement("group:views:live")
+@pytest.mark.parametrize("change", [_put_in, _update, _merge, _replace_all])
+def test_a_list_a_member_was_given_while_the_group_talks_is_gone_on_with(
+    face: Face, change: Any
+) -> None:
+    a, b, c = (plain(x, default_auto_reply=f"from {x}") for x in "abc")
+    own: list[Any] = []
+
+    def chosen(last: Any, group: GroupChat) -> Any:
+        if len(group.messages) == 3:
+            change(c, manager, own)
+        return "round_robin"
+
+    _, manager = group_of(a, b, c, max_round=5, speaker_selection_method=chosen)
+    face.initiate_chat(a, manager, message="go", silent=True)
+    assert c.chat_messages[manager] is own
+    assert [m["content"] for m in own] == ["from a", "from b"]
+
+
+def _pop(member: Any, manager: Any) -> None:
+    member.chat_messages.pop(manager)
+
+
+def _delete(member: Any, manager: Any) -> None:
+    del member.chat_messages[manager]
+
+
+def _pop_item(member: Any, manager: Any) -> None:
+    assert member.chat_messages.popitem()[0] is manager
+
+
+def _forget(member: Any, manager: Any) -> None:
+    member.clear_history()
+
+
+@requirement("group:views:live")
+@pytest.mark.parametrize("change", [_pop, _delete, _pop_item, _forget])
+def test_a_list_that_a_member_lost_while_the_group_talks_begins_anew(
+    face: Face, change: Any
+) -> None:
+    a, b, c = (plain(x, default_auto_reply=f"from {x}") for x in "abc")
+
+    def chosen(last: Any, group: GroupChat) -> Any:
+        if len(group.messages) == 3:
+            change(c, manager)
+        return "round_robin"
+
+    _, manager = group_of(a, b, c, max_round=5, speaker_selection_method=chosen)
+    face.initiate_chat(a, manager, message="go", silent=True)
+    assert [m["content"] for m in c.chat_messages[manager]] == ["from a", "from b"]
+
+
+@requirement("group:views:own-copy")
+def test_a_member_that_gets_a_hook_while_the_group_talks_hears_copies_from_there(
+    face: Face,
+) -> None:
+    a, b, c = (plain(x, default_auto_reply=f"from {x}") for x in "abc")
+
+    def chosen(last: Any, group: GroupChat) -> Any:
+        if len(group.messages) == 3:
+            c.register_hook("process_last_received_message", lambda content: content)
+        return "round_robin"
+
+    _, manager = group_of(a, b, c, max_round=5, speaker_selection_method=chosen)
+    face.initiate_chat(a, manager, message="go", silent=True)
+    heard, shared = c.chat_messages[manager], manager.chat_messages[a]
+    assert [m["content"] for m in heard] == ["go", "from b", "from c", "from a", "from b"]
+    assert all(heard[4] is not one for one in (*a.chat_messages[manager], *shared))
 
 
 @requirement("group:views:roles")
