@@ -21,18 +21,18 @@ from .credentials import Credentials
 from .problems import Problem, problem_response
 
 __all__ = [
-    "COOKIE",
     "LOOPBACK_NAMES",
     "MOST_BYTES",
     "OPEN_PAGES",
     "OPEN_PATHS",
     "Guard",
+    "cookie_at",
 ]
 
 #: The names under which a browser on this machine may reach the server.
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 
-COOKIE = "autogen_session"
+_COOKIE = "autogen_session"
 
 #: The largest body of a request.
 MOST_BYTES = 1024 * 1024
@@ -119,10 +119,15 @@ class Guard:
                 return None
             return await self.credentials.caller_of(given.strip())
         try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            cookie = SimpleCookie(headers.get("cookie", "")).get(cookie_at(headers["host"]))
         except CookieError:
             return None
         return None if cookie is None else await self.credentials.caller_of_session(cookie.value)
+
+
+def cookie_at(host: str) -> str:
+    """The name of the cookie for a value of `Host`: browsers send cookies to every port of it."""
+    return f"{_COOKIE}_{urlsplit(f'//{host}').port or ''}".rstrip("_")
 
 
 def _is_open(path: str) -> bool:
