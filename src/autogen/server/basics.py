@@ -11,7 +11,7 @@ from ..runtime.describing import described
 from ..runtime.teams import Team
 from .callers import needs
 from .common import PartsOf, router
-from .guard import COOKIE
+from .guard import cookie_at
 from .problems import Problem
 from .schemas import HealthOut, SessionIn, TeamDetail, TeamPage
 from .telling import as_json
@@ -45,7 +45,8 @@ async def open_session(request: Request, parts: PartsOf, asked: SessionIn) -> Re
     answer = Response(status_code=204)
     # With https in front of the server the cookie is for https alone.
     is_secure = request.headers.get("origin", "").startswith("https:")
-    answer.set_cookie(COOKIE, value, httponly=True, samesite="strict", secure=is_secure)
+    name = cookie_at(request.headers["host"])
+    answer.set_cookie(name, value, httponly=True, samesite="strict", secure=is_secure)
     return answer
 
 
