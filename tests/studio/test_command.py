@@ -146,6 +146,20 @@ def test_studio_has_teams_to_begin_with_where_a_folder_has_none(autogen):
     assert studio.interrupt() == 0
 
 
+@pytest.mark.wall
+@pytest.mark.xdist_group("matplotlib")
+def test_team_of_the_demo_draws_its_chart_in_the_studio(autogen, tmp_path, require_part):
+    address = autogen("studio", "--no-browser", "--port", "0").address()
+    run = ask(address, "/runs", method="POST", body={"team": "demo"})
+    ended = ask(address, f"/runs/{run['id']}/wait?timeout_s=60")
+    said = str(ask(address, f"/runs/{run['id']}/messages"))
+    if "index cannot be reached" in said:
+        require_part("package index", because="it cannot be reached", do="connect this machine")
+    assert ended["stop_reason"] == "termination", said
+    assert "KeyError" in said
+    assert (tmp_path / "autogen-demo" / "share_price.png").stat().st_size > 10_000
+
+
 def test_studio_offers_the_teams_of_the_folder_beside_it(autogen, tmp_path):
     (tmp_path / "teams").mkdir()
     (tmp_path / "teams" / "pair.team.yaml").write_text(TEAM, encoding="utf-8")

@@ -113,3 +113,17 @@ def test_open_pages_open_no_data(server):
 def test_pages_are_for_this_machine_only(server):
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         assert server.call("GET", "/", headers=headers, token=None).status in (403, 421)
+
+
+def test_cookies_of_two_servers_are_kept_apart(server):
+    """Browsers send a cookie to every port of a machine."""
+    given = server.call("POST", "/api/v1/session", {"token": server.token}, token=None)
+    name, _, value = given.headers["Set-Cookie"].partition(";")[0].partition("=")
+    assert str(server.port) in name
+    for cookies, status in (
+        (f"autogen_session_1=other; {name}={value}", 200),
+        (f"autogen_session_1={value}", 401),
+        (f"{name}=other", 401),
+    ):
+        answer = server.call("GET", "/api/v1/runs", headers={"Cookie": cookies}, token=None)
+        assert answer.status == status

@@ -58,7 +58,9 @@ def _chart(mode: Literal["ALWAYS", "NEVER"] = "NEVER") -> dict[str, Any]:
     if not (work_dir / DATA).exists():
         shutil.copyfile(Path(__file__).parent / "data" / DATA, work_dir / DATA)
     user_proxy = UserProxyAgent(
-        "user_proxy", human_input_mode=mode, code_execution_config={"work_dir": str(work_dir)}
+        "user_proxy",
+        human_input_mode=mode,
+        code_execution_config={"work_dir": str(work_dir), "network": "public"},
     )
     coder = AssistantAgent("coder", llm_config=_llm_config())
     return {"sender": user_proxy, "recipient": coder, "message": TASK}
