@@ -22,6 +22,7 @@ START_S = 30.0
 WAIT_S = 15.0
 
 TEAMS = Path(__file__).parent / "teams"
+LIVE_TEAMS = Path(__file__).parent / "live_teams"
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,21 @@ class Answer:
 class Serving:
     """A server of the teams beside this file, or of others, on a free port."""
 
-    def __init__(self, database: str, *arguments: str, port: int = 0, teams: Path = TEAMS):
+    def __init__(
+        self,
+        database: str,
+        *arguments: str,
+        port: int = 0,
+        teams: Path = TEAMS,
+        env: dict[str, str] | None = None,
+    ):
         command = [sys.executable, "-m", "autogen.cli", "serve", "--teams", str(teams)]
         command += ["--database", database, "--port", str(port), *arguments]
         self.process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
+            command,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "200", **(env or {})},
         )
         self.lines: queue.Queue[str] = queue.Queue()
         self.said: list[str] = []
@@ -131,7 +142,7 @@ class Serving:
                     data=io.BytesIO(data) if data is not None else None,
                 ) as got,
             ):
-                return Answer(got.status, got.headers, await got.text())
+                return Answer(got.status, got.headers, await got.text(errors="replace"))
 
         return asyncio.run(make())
 

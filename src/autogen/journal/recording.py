@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
@@ -42,6 +42,10 @@ _OF_THE_EXECUTION = frozenset(
         "run.started",
     }
 )
+
+
+#: Events that somebody who watches may want to act upon while the step that reports them lasts.
+_AT_ONCE = frozenset({"egress.allowed", "egress.refused"})
 
 
 class Recording:
@@ -193,6 +197,13 @@ class Recording:
             return
         with self._lock:
             self._waiting.append((event, self._n_steps))
+        if event.type in _AT_ONCE:
+            threading.Thread(target=self._flush_aside, name="autogen-flush", daemon=True).start()
+
+    def _flush_aside(self) -> None:
+        # What can't be written goes on waiting, and the next flush in its turn says why.
+        with suppress(JournalError):
+            self.flush()
 
     def flush(self) -> None:
         """Write the events that wait."""
