@@ -95,7 +95,7 @@ def test_a_question_is_the_answer_and_metadata_answers_it(
     assert "asker asks" in asked
     assert metadata["status"] == "waiting"
     again, second = complete("/approve", {"run_id": metadata["run_id"]})
-    assert again.startswith("**asker:** a proposal\n\n**user:** go on\n\n**asker asks:**")
+    assert again.startswith("**asker:** a proposal\n\n**user:** go on\n\nasker asks:")
     assert second["run_id"] == metadata["run_id"]
     end, third = complete("my own words", {"run_id": metadata["run_id"]})
     assert end == "my own words"

@@ -5,16 +5,26 @@ from __future__ import annotations
 from ...human.base import Edited
 from ...store.base import QuestionRecord
 
-__all__ = ["HOW", "answer_of", "denied"]
+__all__ = ["answer_of", "asked", "clean"]
 
-#: How to answer, for whoever reads a question.
-HOW = {
+_HOW = {
     "approve": "Answer /approve, /edit TEXT, /deny REASON, /stop, or what to say instead.",
     "text": "Answer in your own words; /approve is Enter alone, /stop ends the chat.",
 }
 
 _YES = frozenset({"approve", "approved", "ok", "okay", "y", "yes"})
 _NO = frozenset({"deny", "denied", "n", "no"})
+
+
+def clean(text: str) -> str:
+    """A text that every encoding takes: agents may say half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def asked(question: QuestionRecord) -> str:
+    """A question as people read it, with how to answer."""
+    how = _HOW.get(question.kind, _HOW["text"])
+    return clean(f"{question.agent} asks: {question.prompt.strip()}\n\n{how}")
 
 
 def answer_of(question: QuestionRecord, words: str) -> str:
@@ -26,7 +36,7 @@ def answer_of(question: QuestionRecord, words: str) -> str:
         case "/approve":
             return ""
         case "/deny":
-            return denied(rest)
+            return _denied(rest)
         case "/stop":
             return "exit"
         case "/edit":
@@ -36,10 +46,10 @@ def answer_of(question: QuestionRecord, words: str) -> str:
         if plain in _YES:
             return ""
         if plain in _NO:
-            return denied("")
+            return _denied("")
     return said
 
 
-def denied(reason: str) -> str:
+def _denied(reason: str) -> str:
     """The answer that refuses what an agent is about to do."""
     return f"Denied: {reason or 'no reason was given'}"

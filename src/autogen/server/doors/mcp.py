@@ -36,11 +36,21 @@ from ..._version import __version__
 from ...errors import AutogenError
 from ...store.base import QuestionRecord
 from ..callers import Caller, caller_of
-from ..common import Parts, run_of_caller
+from ..common import Parts
 from ..guard import MOST_BYTES
 from ..problems import Problem, problem_of
-from .answers import HOW
-from .turn import Standing, Turn, answered, begun, may, open_questions, watched
+from .answers import asked
+from .turn import (
+    Standing,
+    Turn,
+    answered,
+    begun,
+    may,
+    open_questions,
+    own_question,
+    own_run,
+    watched,
+)
 
 __all__ = ["McpDoor"]
 
@@ -114,7 +124,7 @@ class McpDoor:
         async def call(message: _Message, ctx: Context[Any, Any]) -> _Answer | InputRequiredResult:
             caller = _caller(ctx)
             if ctx.input_responses:
-                turn = await self._asked(ctx, caller)
+                turn = await self._replied(ctx, caller)
             else:
                 turn = await _told(begun, self._parts, caller, team, message)
             return await self._followed(ctx, caller, turn)
@@ -129,8 +139,8 @@ class McpDoor:
         """Answer the question that a run waits with, and wait for what comes of it."""
         caller = _caller(ctx)
         if ctx.input_responses:
-            return await self._followed(ctx, caller, await self._asked(ctx, caller))
-        await _told(run_of_caller, self._parts, caller, run_id)
+            return await self._followed(ctx, caller, await self._replied(ctx, caller))
+        await _told(own_run, self._parts, caller, run_id)
         questions = await _told(open_questions, self._parts, run_id)
         if not questions:
             raise ToolError(f"run {run_id!r} asks nothing.")
@@ -141,16 +151,15 @@ class McpDoor:
         """Wait until a run is over, or asks something."""
         caller = _caller(ctx)
         if ctx.input_responses:
-            return await self._followed(ctx, caller, await self._asked(ctx, caller))
-        await _told(run_of_caller, self._parts, caller, run_id)
+            return await self._followed(ctx, caller, await self._replied(ctx, caller))
+        await _told(own_run, self._parts, caller, run_id)
         turn = await _told(watched, self._parts, run_id)
         return await self._followed(ctx, caller, turn, is_ours=False)
 
-    async def _asked(self, ctx: Context[Any, Any], caller: Caller) -> Turn:
+    async def _replied(self, ctx: Context[Any, Any], caller: Caller) -> Turn:
         """The turn of a person's answer, which came with a repeated call."""
         (question_id, given), *_ = (ctx.input_responses or {}).items()
-        question = await _told(self._parts.runtime.question, question_id)
-        await _told(run_of_caller, self._parts, caller, question.run_id)
+        question = await _told(own_question, self._parts, caller, question_id)
         words = _words(question, given) if isinstance(given, ElicitResult) else None
         if words is None:
             # Nobody wanted to answer; the question stays open.
@@ -176,7 +185,7 @@ class McpDoor:
             if is_version_at_least(ctx.protocol_version or "", _ASKS_BY_ANSWERING):
                 return _request(question)
             given = await ctx.session.elicit_form(
-                message=_asks(question),
+                message=asked(question),
                 requested_schema=Words.model_json_schema(),
                 related_request_id=ctx.request_id,
             )
@@ -221,13 +230,9 @@ def _can_ask(ctx: Context[Any, Any]) -> bool:
     return capabilities is not None and capabilities.elicitation is not None
 
 
-def _asks(question: QuestionRecord) -> str:
-    return f"{question.agent} asks: {question.prompt.strip()}\n\n{HOW[question.kind]}"
-
-
 def _request(question: QuestionRecord) -> InputRequiredResult:
     form = ElicitRequestFormParams(
-        message=_asks(question), requested_schema=Words.model_json_schema()
+        message=asked(question), requested_schema=Words.model_json_schema()
     )
     return InputRequiredResult(input_requests={question.id: ElicitRequest(params=form)})
 
@@ -243,7 +248,7 @@ def _result(standing: Standing) -> CallToolResult:
     run, asks = standing.run, None
     text = standing.trouble or standing.summary or f"The run is {run.status}."
     if standing.questions:
-        asks = _asks(standing.questions[0])
+        asks = asked(standing.questions[0])
         text = f"{asks}\n\nAnswer with the tool answer_question, run_id {run.id}."
     told = Told(
         run_id=run.id,

@@ -11,16 +11,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from ...store.base import RunRecord
 from ..callers import Caller, CallerOf, needs
-from ..common import Parts, PartsOf, run_of_caller
+from ..common import Parts, PartsOf
 from ..problems import Problem
 from ..strict import StrictRoute
 from ..telling import as_json
 from .openai_chat import CLOSED, HEADERS, Key
 from .openai_in import MessageIn, ResponseIn, conversation_of
 from .openai_turn import Answer, Gone, turn_of
-from .turn import Turn
+from .turn import Turn, own_run, said_in
 
 __all__ = ["responses"]
 
@@ -57,7 +56,7 @@ def _turn(parts: Parts, caller: Caller, asked: ResponseIn, key: str | None) -> T
     run_id = asked.run_id
     if asked.previous_response_id is not None:
         run_id = _run_of_response(asked.previous_response_id)
-        earlier += _said_in(run_of_caller(parts, caller, run_id))
+        earlier += said_in(own_run(parts, caller, run_id))
     return turn_of(parts, caller, asked.model, said, run_id=run_id, key=key, earlier=earlier)
 
 
@@ -66,18 +65,6 @@ def _run_of_response(given: str) -> str:
     if not given.startswith(_PREFIX) or not run_id or not after.isdecimal() or "\0" in run_id:
         raise Problem(404, "there is no response with the id of previous_response_id.")
     return run_id
-
-
-def _said_in(record: RunRecord) -> list[tuple[str, str]]:
-    """What was said in a run that went before, and what went before that."""
-    request, result = record.request, record.result or {}
-    carried = request.get("carryover") or []
-    found = [("before", text) for text in carried if isinstance(text, str)]
-    if isinstance(request.get("message"), str):
-        found.append(("user", request["message"]))
-    if isinstance(result.get("summary"), str):
-        found.append(("assistant", result["summary"]))
-    return found
 
 
 def _status(answer: Answer) -> str:

@@ -11,11 +11,20 @@ from fastapi import Request
 
 from ...runtime.runtime import STILL
 from ..callers import Caller
-from ..common import Parts, run_of_caller
+from ..common import Parts
 from ..problems import Problem
-from .answers import HOW
+from .answers import asked
 from .openai_in import Conversation, marked, run_of_mark
-from .turn import Standing, Turn, answered, begun, context_of, id_of_key, open_questions
+from .turn import (
+    Standing,
+    Turn,
+    answered,
+    begun,
+    context_of,
+    id_of_key,
+    open_questions,
+    own_run,
+)
 
 __all__ = ["Answer", "Gone", "turn_of"]
 
@@ -52,7 +61,7 @@ def turn_of(
     # A mark is text that anybody may have written: it need not be of a run of the caller's.
     named = run_id or said.waiting
     if named is not None and (run_id is not None or _is_waiting(parts, caller, named)):
-        record = run_of_caller(parts, caller, named)
+        record = own_run(parts, caller, named)
         if questions := open_questions(parts, named):
             return answered(parts, caller, questions[0], said.text)
         if record.status not in STILL:
@@ -117,7 +126,7 @@ class Answer:
         self.standing = standing = await self.turn.standing()
         self._refuse(standing)
         if standing.questions:
-            more = self._asked(standing)
+            more = marked(asked(standing.questions[0]), self.turn.run_id)
         else:
             summary = standing.summary.strip()
             more = "" if summary in ("", last.replace("TERMINATE", "").strip()) else summary
@@ -145,11 +154,6 @@ class Answer:
             return "".join(text)
         summary = self.standing.summary
         return summary if run_of_mark(summary) is None else f"{summary}\n\n(The run is over.)"
-
-    def _asked(self, standing: Standing) -> str:
-        question = standing.questions[0]
-        asks = f"**{question.agent} asks:** {question.prompt.strip()}\n\n{HOW[question.kind]}"
-        return marked(asks, self.turn.run_id)
 
     def _refuse(self, standing: Standing) -> None:
         # Clients of OpenAI try again by themselves, which would begin another run.

@@ -25,6 +25,10 @@ DOOR_PATHS = (
     ("POST", "/mcp"),
     ("GET", "/mcp"),
     ("DELETE", "/mcp"),
+    ("GET", "/a2a/.well-known/agent-card.json"),
+    ("GET", "/a2a/{team}/.well-known/agent-card.json"),
+    ("POST", "/a2a"),
+    ("POST", "/a2a/{team}"),
 )
 
 
@@ -39,6 +43,8 @@ def open_doors(app: FastAPI, parts: Parts) -> None:
     app.add_middleware(ErrorsOfOpenAI)
     if find_spec("mcp") is not None:
         _open_mcp(app, parts)
+    if find_spec("a2a") is not None and find_spec("sse_starlette") is not None:
+        _open_a2a(app, parts)
 
 
 def _open_mcp(app: FastAPI, parts: Parts) -> None:
@@ -54,3 +60,10 @@ def _open_mcp(app: FastAPI, parts: Parts) -> None:
             yield state
 
     app.router.lifespan_context = lifespan
+
+
+def _open_a2a(app: FastAPI, parts: Parts) -> None:
+    from .a2a import cards, routes_of
+
+    app.include_router(cards)
+    app.router.routes.extend(routes_of(parts))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ...events import Event
+from .answers import clean
 
 __all__ = ["Said", "Speech", "text_of_content"]
 
@@ -35,8 +36,8 @@ def text_of_content(content: Any) -> str:
     """The text of a message's content; of a list of parts that of its text parts."""
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+        content = "".join(part for part in parts if isinstance(part, str))
+    return clean(content) if isinstance(content, str) else ""
 
 
 class Speech:
@@ -70,7 +71,7 @@ class Speech:
         return self._over() if self._speaker is not None else []
 
     def _live(self, event: Event) -> list[Said]:
-        text, key = str(event.data.get("text") or ""), (event.chat_id, event.agent)
+        text, key = text_of_content(event.data.get("text")), (event.chat_id, event.agent)
         if event.parent is not None or not text or "reasoning" in event.data:
             return []
         said: list[Said] = []

@@ -7,6 +7,7 @@ people. It only watches: a client that goes away leaves the run as it is.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from fastapi.concurrency import run_in_threadpool
 
 from ...config.secrets import redact
+from ...errors import UnknownQuestion, UnknownRun
 from ...events import Event
 from ...runtime.runtime import STILL
 from ...store.base import QuestionRecord, RunRecord
@@ -22,8 +24,10 @@ from ..callers import Caller
 from ..common import Parts
 from ..live import ENDS
 from ..problems import Problem
+from ..schemas import MOST_POS
 from ..stream import KEEP_ALIVE_S, PAGE
-from .answers import answer_of
+from ..strict import read_json
+from .answers import answer_of, clean
 from .speech import Said, Speech
 
 __all__ = [
@@ -35,6 +39,9 @@ __all__ = [
     "id_of_key",
     "may",
     "open_questions",
+    "own_question",
+    "own_run",
+    "said_in",
     "watched",
 ]
 
@@ -54,7 +61,7 @@ class Standing(NamedTuple):
     def summary(self) -> str:
         """What came of it; empty where nothing did."""
         summary = (self.run.result or {}).get("summary")
-        return summary if isinstance(summary, str) else ""
+        return clean(summary) if isinstance(summary, str) else ""
 
     @property
     def trouble(self) -> str | None:
@@ -62,7 +69,8 @@ class Standing(NamedTuple):
         if self.run.status not in ("failed", "dead"):
             return None
         error = self.run.error or {}
-        return redact(f"the run failed: {error.get('text') or error.get('type') or 'unknown'}")
+        text = f"the run failed: {error.get('text') or error.get('type') or 'unknown'}"
+        return clean(redact(text))
 
 
 class Turn:
@@ -146,6 +154,23 @@ class Turn:
         for said in self.speech.close():
             yield said
 
+    @classmethod
+    def at(cls, parts: Parts, run_id: str) -> Turn:
+        """A turn in which nothing is followed: to see how a run stands."""
+        return cls(parts, run_id, after=MOST_POS, speech=Speech(), is_watching=True)
+
+    async def stopped(self, most_s: float) -> None:
+        """Wait until the run does not go on by itself, for `most_s` seconds at most."""
+        deadline = time.monotonic() + most_s
+        with self._parts.feed.watching(self.run_id) as watch:
+            while not watch.is_over:
+                watch.clear()
+                record = await run_in_threadpool(self._parts.runtime.run, self.run_id)
+                left_s = deadline - time.monotonic()
+                if record.status in STILL or left_s <= 0:
+                    return
+                await watch.wait(left_s)
+
     async def standing(self) -> Standing:
         """How the run stands."""
         record = await run_in_threadpool(self._parts.runtime.run, self.run_id)
@@ -178,6 +203,8 @@ def begun(
         Problem: 403, the caller may not; 404, there is no such team.
     """
     may(caller, "runs:write")
+    # Not every door reads as strictly as the native API.
+    read_json(json.dumps([message, *context]).encode())
     if team not in parts.teams:
         known = ", ".join(sorted(parts.teams)) or "none"
         raise Problem(404, f"there is no team {team!a}; known are: {known}.")
@@ -197,6 +224,7 @@ def answered(parts: Parts, caller: Caller, question: QuestionRecord, words: str)
         QuestionExpired: Its time is over, or nobody waits for it any more.
     """
     may(caller, "questions:answer")
+    read_json(json.dumps(words).encode())
     answer, after = answer_of(question, words), _last_pos(parts, question.run_id)
     parts.runtime.answer(question.id, answer, by=caller.name)
     return Turn(parts, question.run_id, after=after, speech=Speech(answer=answer or None))
@@ -206,6 +234,32 @@ def watched(parts: Parts, run_id: str, *, after: int | None = None) -> Turn:
     """The turn of whoever only looks on; from what happens next, or from number `after`."""
     after = _last_pos(parts, run_id) if after is None else after
     return Turn(parts, run_id, after=after, speech=Speech(), is_watching=True)
+
+
+def own_run(parts: Parts, caller: Caller, run_id: str) -> RunRecord:
+    """A run of the caller's own.
+
+    Raises:
+        UnknownRun: There is none with this id, or the id can be none.
+    """
+    if run_id.isprintable():
+        record = parts.runtime.run(run_id)
+        if caller.owns(record.belongs_to):
+            return record
+    raise UnknownRun(f"there is no run {run_id!a}.")
+
+
+def own_question(parts: Parts, caller: Caller, question_id: str) -> QuestionRecord:
+    """A question of a run of the caller's own.
+
+    Raises:
+        UnknownQuestion: There is none with this id, or the id can be none.
+    """
+    if question_id.isprintable():
+        question = parts.runtime.question(question_id)
+        if caller.owns(parts.runtime.run(question.run_id).belongs_to):
+            return question
+    raise UnknownQuestion(f"there is no question {question_id!a}.")
 
 
 def may(caller: Caller, scope: str) -> None:
@@ -228,6 +282,18 @@ def _last_pos(parts: Parts, run_id: str) -> int:
 def open_questions(parts: Parts, run_id: str) -> list[QuestionRecord]:
     """What a run asks people, the oldest first."""
     return parts.runtime.questions(status="open", run_id=run_id)
+
+
+def said_in(record: RunRecord) -> list[tuple[str, str]]:
+    """What was said in a run, by role, and what went before it."""
+    request, result = record.request, record.result or {}
+    carried = request.get("carryover") or []
+    found = [("before", text) for text in carried if isinstance(text, str)]
+    if isinstance(request.get("message"), str):
+        found.append(("user", request["message"]))
+    if isinstance(result.get("summary"), str):
+        found.append(("assistant", result["summary"]))
+    return found
 
 
 def context_of(earlier: Sequence[tuple[str, str]]) -> list[str]:
