@@ -423,11 +423,11 @@ def plain(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _copied(value: Any) -> Any:
     """Dicts and lists copied all the way down; what they hold, which may be anything, is shared."""
-    # Most values are text, and asking an abstract class takes longer than all the rest.
+    # Most values are text: no call for those, and asking an abstract class takes longest of all.
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101
+        return {k: v if type(v) is str else _copied(v) for k, v in value.items()}
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, dict | Mapping):
-        return {k: _copied(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_copied(v) for v in value]
     return value
