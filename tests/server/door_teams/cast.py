@@ -7,7 +7,7 @@ from typing import Any
 
 import autogen
 from autogen import ConversableAgent
-from autogen.testing import LoopbackLLM, ScriptedModel
+from autogen.testing import LoopbackLLM, ScriptedModel, call
 
 #: A model that streams; it lives as long as this process.
 llm = LoopbackLLM(lambda request: "one two three four", keep=0).start()
@@ -84,3 +84,21 @@ def broken() -> dict[str, Any]:
     agent = _agent("wreck", False)
     agent.register_reply(ConversableAgent, fail)
     return {"sender": _user(), "recipient": agent, "max_turns": 1}
+
+
+@autogen.team("tool")
+def tool() -> dict[str, Any]:
+    """Calls a tool."""
+
+    def double(n: int) -> int:
+        """Twice a number."""
+        return 2 * n
+
+    agent = _agent("caller", _scripted_calls())
+    user = _user()
+    autogen.register_function(double, caller=agent, executor=user, description="Twice a number.")
+    return {"sender": user, "recipient": agent, "max_turns": 2}
+
+
+def _scripted_calls() -> Any:
+    return ScriptedModel([call("double", n=21), "it is 42"]).config()

@@ -29,6 +29,8 @@ DOOR_PATHS = (
     ("GET", "/a2a/{team}/.well-known/agent-card.json"),
     ("POST", "/a2a"),
     ("POST", "/a2a/{team}"),
+    ("POST", "/ag-ui"),
+    ("POST", "/ag-ui/{team}"),
 )
 
 
@@ -45,6 +47,8 @@ def open_doors(app: FastAPI, parts: Parts) -> None:
         _open_mcp(app, parts)
     if find_spec("a2a") is not None and find_spec("sse_starlette") is not None:
         _open_a2a(app, parts)
+    if find_spec("ag_ui") is not None:
+        _open_ag_ui(app)
 
 
 def _open_mcp(app: FastAPI, parts: Parts) -> None:
@@ -67,3 +71,9 @@ def _open_a2a(app: FastAPI, parts: Parts) -> None:
 
     app.include_router(cards)
     app.router.routes.extend(routes_of(parts))
+
+
+def _open_ag_ui(app: FastAPI) -> None:
+    from .ag_ui import ag_ui
+
+    app.include_router(ag_ui)
