@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -92,6 +93,9 @@ class Database:
         self._over = threading.Event()
         self._guard = threading.RLock()
         self._tokens: dict[str, CancelToken] = {}
+        #: Those of `new_owner` that are under way.
+        self._owners: set[str] = set()
+        self._beat_at_s = 0.0
         self._grants: dict[str, Grants] = {}
         #: Called with each beat, in its thread: what workers look after.
         self.on_beat: list[Callable[[], None]] = []
@@ -134,7 +138,19 @@ class Database:
     def new_owner(self) -> str:
         """A name for one execution in this process, which shows signs of life from now on."""
         self.live()
-        return f"{self.worker_id}/{uuid.uuid4().hex[:8]}"
+        owner = f"{self.worker_id}/{uuid.uuid4().hex[:8]}"
+        self._owners.add(owner)
+        return owner
+
+    def part_with(self, owner: str) -> None:
+        """The execution called `owner` has ended, whether or not that could be written down."""
+        self._owners.discard(owner)
+
+    def breathe(self) -> None:
+        """Show a sign of life if one is due: for whoever keeps the beating thread busy."""
+        if time.monotonic() - self._beat_at_s >= BEAT_TICKS * TICK_S:
+            self.store.beat(self.worker_id)
+            self._beat_at_s = time.monotonic()
 
     def live(self) -> None:
         """Show signs of life until `close`. The first one is there when this returns."""
@@ -156,6 +172,7 @@ class Database:
                     self._grant()
                 if n % BEAT_TICKS == 0:
                     self.store.beat(self.worker_id)
+                    self._beat_at_s = time.monotonic()
                     for look in self.on_beat:
                         look()
             except JournalError as error:
@@ -189,10 +206,11 @@ class Database:
                 grants.allow(pattern)
 
     def is_alive(self, owner: str) -> bool:
-        """Whether the process of `owner` still shows signs of life."""
+        """Whether an execution, or a process, is under way as far as anybody can see."""
         worker_id = owner.rpartition("/")[0] or owner
         if worker_id == self.worker_id:
-            return True
+            # One that ended when the database was away is still the owner of its run.
+            return owner == worker_id or owner in self._owners
         host, pid, _ = worker_id.rsplit(":", 2)
         if host == socket.gethostname() and not _is_running(int(pid)):
             return False

@@ -188,6 +188,8 @@ class Execution:
 
     def _leave(self, *, is_finished: bool) -> None:
         log, self._log = self._log, None
+        if self._owner is not None:
+            self._database.part_with(self._owner)
         if log is not None:
             log.close(is_finished=is_finished)
 
@@ -219,7 +221,6 @@ def opened(database: Database, run_id: str, request: Mapping[str, Any]) -> Execu
 
 def reopened(database: Database, record: RunRecord) -> Execution:
     """The next execution of a run that has not ended, in this process."""
-    owner = database.new_owner()
     if record.owner is not None and database.is_alive(record.owner):
         raise RunBusy(
             f"run {record.id!r} is under way already (process {record.owner.rpartition('/')[0]}). "
@@ -227,15 +228,20 @@ def reopened(database: Database, record: RunRecord) -> Execution:
         )
     if record.attempts:
         database.engine.check_version(record.id)
-    claimed = database.store.claim(record.id, owner, expected=record.owner)
-    if claimed is None:
-        raise RunBusy(
-            f"run {record.id!r} was taken up by another process just now. Wait for it to end, or "
-            "use another id."
-        )
-    database.engine.fence(record.id, claimed.attempts - 1)
-    log = database.engine.begin(record.id, claimed.attempts)
-    return Execution(database, claimed, log=log, owner=owner)
+    owner = database.new_owner()
+    try:
+        claimed = database.store.claim(record.id, owner, expected=record.owner)
+        if claimed is None:
+            raise RunBusy(
+                f"run {record.id!r} was taken up by another process just now. Wait for it to end, "
+                "or use another id."
+            )
+        database.engine.fence(record.id, claimed.attempts - 1)
+        log = database.engine.begin(record.id, claimed.attempts)
+        return Execution(database, claimed, log=log, owner=owner)
+    except BaseException:
+        database.part_with(owner)
+        raise
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,9 +78,11 @@ class DbosLog:
 
     def close(self, *, is_finished: bool) -> None:
         """End the workflow; one that has not finished its run is cancelled, which fences it."""
-        if not is_finished:
-            self._engine.cancel(self.workflow_id)
-        self._loop.call_soon_threadsafe(self._over.set)
+        try:
+            if not is_finished:
+                self._engine.cancel(self.workflow_id)
+        finally:
+            self._loop.call_soon_threadsafe(self._over.set)
 
     async def closed(self) -> None:
         """Wait for `close`."""
@@ -382,10 +384,16 @@ class _Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="autogen-journal-loop", daemon=True
-        )
+        self._is_over = False
+        self._thread = threading.Thread(target=self._turn, name="autogen-journal-loop", daemon=True)
         self._thread.start()
+
+    def _turn(self) -> None:
+        # A task that raises one of these ends the loop under all the others; who waits for the
+        # task is told all the same.
+        while not self._is_over:
+            with suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
     def run(self, core: Coroutine[Any, Any, T]) -> T:
         """Run `core` on the loop, and wait for it."""
@@ -394,6 +402,7 @@ class _Loop:
     def close(self) -> None:
         """Cancel what runs on the loop, and end it."""
         self.run(_cancel_others())
+        self._is_over = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

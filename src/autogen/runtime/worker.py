@@ -57,8 +57,6 @@ class Worker:
         self.policy = policy or CodePolicy()
         self.teams = dict(teams)
         self._mailbox = Mailbox(database.questions)
-        #: The owners that executions of this process are, or will be in a moment.
-        self._owners: set[str] = set()
 
     def start(self) -> None:
         """Take part in the work; returns at once."""
@@ -91,14 +89,14 @@ class Worker:
     async def _work(self, job: Job, log: Log) -> None:
         """Make one execution; raises nothing, because nobody is there to catch it."""
         execution, owner = None, self.database.new_owner()
-        self._owners.add(owner)
         try:
             execution = await asyncio.to_thread(self._claimed, job, log, owner)
             if execution is not None:
                 await self._run(execution)
         except RunLost as lost:
             logger.warning("%s", lost)
-        except Exception as error:  # noqa: BLE001 the run says what became of it
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 see below
+            # The run says what became of it. One that exits takes no worker along.
             if self.database.is_closing:
                 # It goes on with another worker, which finds it without an owner that lives.
                 return
@@ -106,7 +104,7 @@ class Worker:
             if execution is not None:
                 await asyncio.to_thread(self._failed, execution, error)
         finally:
-            self._owners.discard(owner)
+            self.database.part_with(owner)
             if execution is not None and execution.record.conversation is not None:
                 await asyncio.to_thread(self._begin_next, execution.record)
 
@@ -122,7 +120,7 @@ class Worker:
             # `_look_after` finds it.
             logger.warning("The run after %r begins later: %s", ended.id, error)
 
-    def _failed(self, execution: Execution, error: Exception) -> None:
+    def _failed(self, execution: Execution, error: BaseException) -> None:
         try:
             execution.fail(error)
         except JournalError as trouble:
@@ -186,18 +184,24 @@ class Worker:
             if is_own or not self.database.is_alive(worker_id):
                 for record in store.runs_of(worker_id):
                     # One of our own may have ended when the database was away.
-                    if record.owner not in self._owners:
+                    if not (is_own and self.database.is_alive(str(record.owner))):
                         self._take_over(record)
+                    self.database.breathe()
         for record in store.waiting_for_workers(UNANNOUNCED_S):
             self._announce_again(record)
+            self.database.breathe()
 
     def _take_over(self, record: RunRecord) -> None:
         if self._kills(record):
             return
         queued = self.database.store.requeue(record.id, expected=record.owner)
-        if queued is not None:
-            self.database.engine.fence(queued.id, queued.attempts)
+        if queued is None:
+            return
+        self.database.engine.fence(queued.id, queued.attempts)
+        if queued.status == "queued":
             self._announce(queued)
+        elif queued.conversation is not None:
+            self._begin_next(queued)
 
     def _announce_again(self, record: RunRecord) -> None:
         """Announce a run that nobody has taken up; whoever took its job may have died then."""

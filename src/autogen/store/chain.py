@@ -6,19 +6,37 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import AutogenError, JournalError
 from ..events import Event
 from .base import Verdict
 
-__all__ = ["START", "body_of", "event_of", "json_of", "linked", "verified"]
+__all__ = ["START", "Row", "body_of", "event_of", "json_of", "linked", "verified"]
 
 #: What the first event of a run is linked to.
 START = ""
 
 #: How many lists and dicts may stand inside of each other where one of them wants care.
 _DEEPEST = 100
+
+
+class Row(NamedTuple):
+    """An event as it lies in the table.
+
+    Attributes:
+        pos: Its number in its run.
+        key: As in `body`, for looking it up.
+        type: As in `body`, for looking it up.
+        body: The event as `body_of` gives it.
+        hash: As `linked` gives it.
+    """
+
+    pos: int
+    key: str
+    type: str
+    body: str
+    hash: str
 
 
 def body_of(event: Event) -> str:
@@ -78,15 +96,22 @@ def linked(before: str, pos: int, body: str) -> str:
     return sha256(f"{before}\n{pos}\n{body}".encode()).hexdigest()
 
 
-def verified(rows: Iterable[tuple[int, str, str]], last_pos: int, last_hash: str) -> Verdict:
-    """Whether (number, body, hash) of all events of a run fit together and to its end."""
+def _is_found_by(row: Row) -> bool:
+    """Whether what an event is looked up by is what it says; its body is as it was written."""
+    said = json.loads(row.body)
+    return (said["key"], said["type"]) == (row.key, row.type)
+
+
+def verified(rows: Iterable[Row], last_pos: int, last_hash: str) -> Verdict:
+    """Whether all events of a run fit together and to its end."""
     before, n = START, 0
-    for pos, body, kept in rows:
+    for row in rows:
+        pos, body, kept = row.pos, row.body, row.hash
         if pos <= n:
             return Verdict(False, n, pos, f"event {pos} was put in")
         if pos != n + 1:
             return Verdict(False, n, n + 1, f"event {n + 1} is missing")
-        if linked(before, pos, body) != kept:
+        if linked(before, pos, body) != kept or not _is_found_by(row):
             return Verdict(False, n, pos, f"event {pos} is not as it was written")
         before, n = kept, pos
     if n > last_pos:

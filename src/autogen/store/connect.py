@@ -25,6 +25,9 @@ CONNECT_S = 10
 #: How long a process may stand still inside a transaction before the server ends it.
 IDLE_S = 10.0
 
+#: The longest name: an entry of an index of Postgres has 2,704 bytes, for names and positions.
+LONGEST_BYTES = 2000
+
 #: Execution option of a connection that only reads: it then takes no lock for writing.
 READS = "autogen_reads"
 
@@ -154,11 +157,17 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that a database would not keep as it is."""
+    """Refuse a name that a database would not keep as it is, or could not look up."""
     if name != kept(name):
         raise UsageError(
             f"{name!r} has a NUL character or a lone surrogate in it, which databases do not "
             "keep; use another name."
+        )
+    size_bytes = len(name.encode())
+    if size_bytes > LONGEST_BYTES:
+        raise UsageError(
+            f"the name {name[:40]!r}... is {size_bytes:,} bytes long; use one of at most "
+            f"{LONGEST_BYTES:,}."
         )
 
 

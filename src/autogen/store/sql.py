@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..errors import RunBusy, RunLost, UnknownRun
 from ..events import Event
 from .base import Counts, RunRecord, Verdict, Wish
-from .chain import START, body_of, event_of, json_of, linked, verified
+from .chain import START, Row, body_of, event_of, json_of, linked, verified
 from .connect import NOW, READS, check_name, connected, kept, masked, translated
 from .counting import ANSWERED, COUNTED, counted, row_of
 from .schema import upgraded
@@ -45,6 +45,8 @@ class SqlStore:
         self.url = url
         #: Called with the id of a run that this process has changed, in the thread that did.
         self.on_change: list[Callable[[str], None]] = []
+        #: The same, where its status may have changed.
+        self.on_status: list[Callable[[str], None]] = []
         #: Called with each event of runs that are executed in this process as it happens, before
         #: it is stored and also where it never is, in the thread that drives the run.
         self.on_event: list[Callable[[Event], None]] = []
@@ -261,6 +263,9 @@ class SqlStore:
         values = {k: _plain(v) if k in _JSON else v for k, v in changes.items()}
         if leave:
             values.update(owner=None, worker_id=None)
+        if leave and values.get("status") == "waiting":
+            # Nobody will look at the wish any more.
+            values |= _as_wished("waiting")
         changed = (
             sa.update(runs)
             .where(runs.c.id == run_id, runs.c.owner == owner)
@@ -270,19 +275,40 @@ class SqlStore:
             if connection.execute(changed).rowcount != 1:
                 raise _lost(run_id)
         self._tell(run_id)
+        for told in self.on_status:
+            told(run_id)
 
     def wish(self, run_id: str, wish: Wish) -> RunRecord:
         """Ask whoever has a run to stop it; one that nobody has yet is stopped at once."""
         stopped = "cancelled" if wish == "cancel" else "paused"
         live = (runs.c.id == run_id, runs.c.status.in_(_LIVE))
         with self.writing(f"run {run_id!r}") as connection:
-            connection.execute(
+            at_once = (
                 sa.update(runs)
                 .where(*live, runs.c.owner.is_(None))
                 .values(status=stopped, stop_reason="cancelled", updated_at=self._now)
             )
+            if connection.execute(at_once).rowcount:
+                # It was parked; when it goes on it asks again.
+                connection.execute(
+                    sa.update(questions)
+                    .where(questions.c.run_id == run_id, questions.c.status == "open")
+                    .values(status="withdrawn")
+                )
             connection.execute(sa.update(runs).where(*live).values(wish=wish))
             return self._run(connection, run_id)
+
+    def marks(self, run_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """Status and number of the newest event of runs; cheap for thousands."""
+        found: dict[str, tuple[str, int]] = {}
+        with self.reading("the runs that are watched") as connection:
+            for start in range(0, len(run_ids), 500):
+                query = sa.select(runs.c.id, runs.c.status, runs.c.last_pos).where(
+                    runs.c.id.in_(run_ids[start : start + 500])
+                )
+                for row in connection.execute(query):
+                    found[row.id] = (row.status, row.last_pos)
+        return found
 
     def wishes(self, worker_id: str) -> dict[str, str]:
         """What is wished of the runs that a process has, by their ids."""
@@ -346,8 +372,11 @@ class SqlStore:
             connection.execute(sa.delete(beats).where(beats.c.worker_id == worker_id))
 
     def beats_since(self, worker_id: str, lease_s: float) -> bool:
-        """Whether a process gave a sign of life in the last `lease_s` seconds."""
-        query = sa.select(beats.c.beat_at > self._now - lease_s).where(
+        """Whether a process gave a sign of life in the last `lease_s` seconds.
+
+        One from the future, left by a clock that was set back, is none: who lives gives another.
+        """
+        query = sa.select(beats.c.beat_at.between(self._now - lease_s, self._now + lease_s)).where(
             beats.c.worker_id == worker_id
         )
         with self.reading("a sign of life") as connection:
@@ -380,7 +409,8 @@ class SqlStore:
             runs.c.status == "queued",
             runs.c.team.is_not(None),
             runs.c.owner.is_(None),
-            runs.c.updated_at < self._now - since_s,
+            # Later than now is where the clock was set back.
+            ~runs.c.updated_at.between(self._now - since_s, self._now + since_s),
             ~_is_held_up(),
         )
         with self.reading("the runs that wait") as connection:
@@ -391,6 +421,8 @@ class SqlStore:
     ) -> RunRecord | None:
         """Take a run from a dead owner, or from nobody, and have workers go on with it.
 
+        One that the dead owner was to stop is stopped instead.
+
         Returns:
             The run; None if it was not `expected`'s, or not in `status`.
         """
@@ -398,9 +430,8 @@ class SqlStore:
         query = sa.update(runs).where(runs.c.id == run_id, was)
         if status is not None:
             query = query.where(runs.c.status == status)
-        queued = query.values(
-            status="queued", owner=None, worker_id=None, wish=None, updated_at=self._now
-        )
+        values: dict[str, Any] = {"status": "queued"} if expected is None else _as_wished("queued")
+        queued = query.values(**values, owner=None, worker_id=None, wish=None, updated_at=self._now)
         with self.writing(f"run {run_id!r}") as connection:
             if connection.execute(queued).rowcount != 1:
                 return None
@@ -556,7 +587,7 @@ class SqlStore:
             UnknownRun: There is no such run.
         """
         query = (
-            sa.select(events.c.pos, events.c.body, events.c.hash)
+            sa.select(*(events.c[name] for name in Row._fields))
             .where(events.c.run_id == run_id)
             .order_by(events.c.pos)
         )
@@ -565,7 +596,7 @@ class SqlStore:
             end = connection.execute(
                 sa.select(runs.c.last_pos, runs.c.last_hash).where(runs.c.id == run_id)
             ).one()
-            rows = ((row.pos, row.body, row.hash) for row in connection.execute(query))
+            rows = (Row(*row) for row in connection.execute(query))
             return verified(rows, end.last_pos, end.last_hash)
 
     # -- retention
@@ -625,6 +656,16 @@ def _is_held_up() -> Any:
             ),
         ),
     )
+
+
+def _as_wished(status: str) -> dict[str, Any]:
+    """How a run is listed that its owner leaves: as somebody wished, else with `status`."""
+    return {
+        "status": sa.case(
+            (runs.c.wish == "cancel", "cancelled"), (runs.c.wish == "pause", "paused"), else_=status
+        ),
+        "stop_reason": sa.case((runs.c.wish.is_not(None), "cancelled"), else_=runs.c.stop_reason),
+    }
 
 
 def _lost(run_id: str) -> RunLost:
