@@ -470,6 +470,14 @@ class Runtime:
         """Have `told` called with the id of each run that this process changes, in any thread."""
         self._database.store.on_change.append(told)
 
+    def on_status(self, told: Callable[[str], None]) -> None:
+        """Have `told` called with the id of each run whose status this process may have changed."""
+        self._database.store.on_status.append(told)
+
+    def marks(self, run_ids: Sequence[str]) -> Mapping[str, tuple[str, int]]:
+        """Status and number of the newest event of runs, those of other processes too."""
+        return self._database.store.marks(run_ids)
+
     def on_event(self, told: Callable[[Event], None]) -> None:
         """Have `told` called with each event of runs under way as it happens, in any thread.
 

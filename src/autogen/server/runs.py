@@ -144,7 +144,7 @@ async def wait_for_run(
 ) -> Response:
     """A run, once it does not go on by itself any more, or as it stands after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
-    with parts.feed.watching(run_id) as watch:
+    with parts.feed.watching(run_id, of_status=True) as watch:
         while True:
             watch.clear()
             record = await run_in_threadpool(run_of_caller, parts, caller, run_id)
@@ -152,7 +152,7 @@ async def wait_for_run(
             if record.status in STILL or left_s <= 0 or watch.is_over:
                 (told,) = await run_in_threadpool(runs_of, parts.runtime, [record])
                 return as_json(told)
-            await watch.stored(left_s)
+            await watch.wait(left_s)
 
 
 @runs.get("/runs/{run_id}/messages", response_model=MessagePage, dependencies=[needs("runs:read")])

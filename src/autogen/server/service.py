@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +21,7 @@ from ..runtime.worker import Worker
 from .api import application
 from .common import Parts
 from .credentials import Bearers, Credentials
-from .feed import Feed
+from .feed import Feed, Mark
 from .guard import LOOPBACK_NAMES
 
 __all__ = ["Service"]
@@ -79,7 +79,7 @@ class Service:
             find_teams(teams_in)
         self.token = (token or secrets.token_urlsafe(32)) if is_local else None
         self._socket: socket.socket | None = None
-        self._feed = Feed()
+        self._feed = Feed(self._marks)
         self._runtime: Runtime | None = None
         self._worker: Worker | None = None
         try:
@@ -105,6 +105,7 @@ class Service:
             self.close()
             raise
         self._runtime.on_change(self._feed.changed)
+        self._runtime.on_status(self._feed.status_changed)
         self._runtime.on_event(self._feed.heard)
         parts = Parts(
             runtime=self._runtime,
@@ -137,6 +138,10 @@ class Service:
         """The runs that are served."""
         assert self._runtime is not None
         return self._runtime
+
+    def _marks(self, run_ids: list[str]) -> Mapping[str, Mark]:
+        assert self._runtime is not None
+        return self._runtime.marks(run_ids)
 
     @property
     def url(self) -> str:
