@@ -1,0 +1,288 @@
+/** What was said and done in a run, as it happens. */
+
+import { type ReactNode, memo, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type Artifact, api } from "../api";
+import type { CodeItem, EgressItem, Item, Live, MessageItem, NoteItem, ToolItem } from "../model/reducer";
+import { bytes, clock, duration, hueOf } from "../ui/format";
+import { Icon } from "../ui/icons";
+import { Avatar, Button, Skeleton } from "../ui/parts";
+import { Code, Output, Words } from "../ui/words";
+
+export interface Doings {
+  onFork: (message: MessageItem) => void;
+  onAllow: (host: string, port: number | null) => void;
+}
+
+export function Transcript(props: {
+  items: Item[];
+  live: Live[];
+  allowed: string[];
+  artifacts: Artifact[];
+  isLoading: boolean;
+  chosen: number | null;
+  doings: Doings;
+  children: ReactNode;
+}) {
+  const { items, live, allowed, artifacts, isLoading, chosen, doings, children } = props;
+  const end = useRef<HTMLDivElement>(null);
+  const [isFollowing, setFollowing] = useState(true);
+
+  // As long as its end is in view, the page stays at the end; whoever scrolls up is left alone.
+  useEffect(() => {
+    const see = (): void => {
+      const page = document.documentElement;
+      setFollowing(page.scrollHeight - page.clientHeight - page.scrollTop < 120);
+    };
+    window.addEventListener("scroll", see, { passive: true });
+    return () => window.removeEventListener("scroll", see);
+  }, []);
+  const nItems = items.length;
+  const nLetters = live.reduce((sum, one) => sum + one.text.length, 0);
+  useLayoutEffect(() => {
+    if (isFollowing && nItems + nLetters > 0) end.current?.scrollIntoView({ block: "end" });
+  }, [nItems, nLetters, isFollowing]);
+
+  return (
+    <>
+      <div className="transcript" role="log" aria-label="Transcript" aria-live="polite">
+        {isLoading && items.length === 0 && <Skeleton rows={4} />}
+        {items.map((item) => (
+          <One
+            key={`${item.pos} ${item.kind}`}
+            item={item}
+            doings={doings}
+            isAllowed={item.kind === "egress" && allowed.includes(item.host)}
+            artifacts={item.kind === "code" && item.artifacts.length > 0 ? artifacts : NONE}
+            isChosen={item.pos === chosen}
+          />
+        ))}
+        {live.map((one) => (
+          <Speaking key={one.key} live={one} />
+        ))}
+      </div>
+      {children}
+      <div ref={end} className="end" />
+      {!isFollowing && (
+        <button
+          type="button"
+          className="to-end"
+          onClick={() => end.current?.scrollIntoView({ block: "end" })}
+        >
+          <Icon name="down" /> Newest
+        </button>
+      )}
+    </>
+  );
+}
+
+const NONE: Artifact[] = [];
+
+const One = memo(function One(props: {
+  item: Item;
+  doings: Doings;
+  isAllowed: boolean;
+  artifacts: Artifact[];
+  isChosen: boolean;
+}) {
+  const { item, doings, isAllowed, artifacts, isChosen } = props;
+  switch (item.kind) {
+    case "message":
+      return <Message item={item} onFork={doings.onFork} isChosen={isChosen} />;
+    case "code":
+      return <Ran item={item} artifacts={artifacts} />;
+    case "tool":
+      return <Tool item={item} />;
+    case "egress":
+      return <Refused item={item} isAllowed={isAllowed} onAllow={doings.onAllow} />;
+    case "note":
+      return <Note item={item} />;
+  }
+});
+
+function Message(props: { item: MessageItem; onFork: Doings["onFork"]; isChosen: boolean }) {
+  const { item, onFork, isChosen } = props;
+  const words = <Words>{item.content}</Words>;
+  return (
+    <article
+      className={`message ${hueOf(item.agent)} depth-${item.depth}${isChosen ? " is-chosen" : ""}`}
+      data-testid="message"
+      data-pos={item.pos}
+      data-agent={item.agent}
+      id={`event-${item.pos}`}
+    >
+      <Avatar name={item.agent} />
+      <div className="message-body">
+        <header>
+          <strong className="agent">{item.agent}</strong>
+          <span className="muted">to {item.recipient}</span>
+          {item.original !== null && <span className="tag">edited</span>}
+          <span className="spacer" />
+          <Button kind="quiet" icon="fork" label={`Fork from message ${item.pos}`} hint="Fork from here" onClick={() => onFork(item)}>
+            <span className="wide-only">Fork</span>
+          </Button>
+          <time className="muted" dateTime={new Date(item.at * 1000).toISOString()}>
+            {clock(item.at)}
+          </time>
+        </header>
+        {item.isReport ? (
+          <details className="fold">
+            <summary>{item.content.split("\n", 1)[0] || "results"}</summary>
+            <Output label="Reported results">{item.content}</Output>
+          </details>
+        ) : (
+          item.content && words
+        )}
+        {item.toolCalls.map((call) => (
+          <p key={call.id || call.name} className="call">
+            <Icon name="tool" /> calls <code>{call.name}</code>
+          </p>
+        ))}
+        {item.original !== null && (
+          <details className="fold">
+            <summary>What it said before the edit</summary>
+            <Words>{item.original}</Words>
+          </details>
+        )}
+      </div>
+    </article>
+  );
+}
+
+function Ran({ item, artifacts }: { item: CodeItem; artifacts: Artifact[] }) {
+  const isOver = item.endPos !== null;
+  const isBad = isOver && item.exitCode !== 0;
+  const files = artifacts.filter((one) => one.pos === item.endPos);
+  return (
+    <div className={`ran depth-${item.depth}`}>
+      <header>
+        <Icon name="code" />
+        <strong>{item.agent}</strong>
+        <span>{isOver ? "ran" : "is running"} {item.blocks.length === 1 ? "a block" : `${item.blocks.length} blocks`} of {item.blocks[0]?.language || "code"}</span>
+        <span className="spacer" />
+        {isOver && (
+          <span className={`badge tone-${isBad ? "bad" : "good"}`}>
+            exit {item.exitCode}
+          </span>
+        )}
+        {item.endAt !== null && <span className="muted">{duration(item.endAt - item.at)}</span>}
+      </header>
+      <details className="fold" open={false}>
+        <summary>The code</summary>
+        {item.blocks.map((block, n) => (
+          <Code key={n} language={block.language} code={block.code} />
+        ))}
+      </details>
+      {isOver && (
+        <div data-testid="code-output">
+          <Output label="Output of the code">{item.output.trimEnd() || "(no output)"}</Output>
+        </div>
+      )}
+      {files.length > 0 && <Files artifacts={files} />}
+    </div>
+  );
+}
+
+/** Pictures as they are, other files to be saved. */
+export function Files({ artifacts }: { artifacts: Artifact[] }) {
+  const isPicture = (one: Artifact): boolean => /^image\/(png|jpeg|gif|webp)$/.test(one.media_type);
+  return (
+    <div className="files">
+      {artifacts.map((one) => (
+        <figure key={one.id} className="file">
+          {isPicture(one) && <img src={api.artifactUrl(one.id)} alt={one.name} loading="lazy" />}
+          <figcaption>
+            <a href={api.artifactUrl(one.id)} download={one.name.split("/").at(-1)}>
+              <Icon name="file" /> {one.name}
+            </a>
+            <span className="muted">{bytes(one.size)}</span>
+          </figcaption>
+        </figure>
+      ))}
+    </div>
+  );
+}
+
+function Tool({ item }: { item: ToolItem }) {
+  return (
+    <div className={`ran depth-${item.depth}`}>
+      <header>
+        <Icon name="tool" />
+        <strong>{item.agent}</strong>
+        <span>
+          {item.result === null ? "is calling" : "called"} <code>{item.name}</code>
+        </span>
+        <span className="spacer" />
+        {item.isError && <span className="badge tone-bad">error</span>}
+        {item.endAt !== null && <span className="muted">{duration(item.endAt - item.at)}</span>}
+      </header>
+      <details className="fold">
+        <summary>Arguments</summary>
+        <Code language="json" code={item.args} />
+      </details>
+      {item.result !== null && <Output label={`Result of ${item.name}`}>{item.result}</Output>}
+    </div>
+  );
+}
+
+function Refused(props: { item: EgressItem; isAllowed: boolean; onAllow: Doings["onAllow"] }) {
+  const { item, isAllowed, onAllow } = props;
+  return (
+    <div className={`refused depth-${item.depth}`}>
+      <Icon name="shield" />
+      <div>
+        The code was kept from reaching <code>{item.host}</code>
+        {item.port !== null && <>, port {item.port}</>}.
+        <div className="muted small">{item.reason}</div>
+      </div>
+      <span className="spacer" />
+      {isAllowed ? (
+        <span className="badge tone-good">allowed</span>
+      ) : (
+        <Button onClick={() => onAllow(item.host, item.port)}>Allow {item.host}</Button>
+      )}
+    </div>
+  );
+}
+
+function Note({ item }: { item: NoteItem }) {
+  return (
+    <div className={`note tone-${item.tone}`}>
+      <span>{item.words}</span>
+    </div>
+  );
+}
+
+/** Text that is not stored yet. */
+function Speaking({ live }: { live: Live }) {
+  if (live.kind === "progress") {
+    return (
+      <p className="progress">
+        <span className="dot is-live" aria-hidden="true" /> {live.text}
+      </p>
+    );
+  }
+  if (live.kind === "code.output") {
+    return (
+      <div className="ran" data-testid="code-output" aria-live="off">
+        <pre className="output" tabIndex={0} role="group" aria-label="Live output">
+          {live.text}
+        </pre>
+      </div>
+    );
+  }
+  return (
+    <article className={`message ${hueOf(live.agent)}`} data-testid="live-message" aria-live="off">
+      <Avatar name={live.agent} />
+      <div className="message-body">
+        <header>
+          <strong className="agent">{live.agent}</strong>
+          <span className="muted">{live.isThought ? "is thinking" : "is writing"}</span>
+        </header>
+        <div className={`plain-words${live.isThought ? " muted" : ""}`}>
+          {live.text}
+          <span className="caret" aria-hidden="true" />
+        </div>
+      </div>
+    </article>
+  );
+}
