@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chat.cast import plain
 from tests.compat.requirements import requirement
 
-from autogen import AssistantAgent
+from autogen import AssistantAgent, GroupChat, GroupChatManager
 from autogen.agentchat.contrib.retrieve_assistant_agent import RetrieveAssistantAgent
 from autogen.agentchat.contrib.retrieve_user_proxy_agent import RetrieveUserProxyAgent
 from autogen.agentchat.contrib.vectordb.local import LocalVectorDB
-from autogen.testing import Face, ScriptedHuman, ScriptedModel
+from autogen.testing import Face, ScriptedHuman, ScriptedModel, call, calls
 
 PORT = "The gateway of the observatory listens on port 7717."
 LENS = "The telescope has a lens of 40 centimetres, ground in Jena."
@@ -199,6 +200,55 @@ def test_in_a_group_the_agent_serves_others_as_a_function(docs: Path) -> None:
     assert PORT in user.message_generator(user, None, context)
     final, text = user._generate_retrieve_user_reply("UPDATE CONTEXT")
     assert final and PORT not in text
+
+
+@requirement("retrieve:group")
+def test_members_of_a_group_ask_the_documents_by_a_function(face: Face, docs: Path) -> None:
+    aid = asker({"task": "qa", "docs_path": str(docs)})
+    boss = plain("boss", default_auto_reply="TERMINATE")
+    reply = [calls(call("retrieve_content", message="the gateway's port", id="1")), "Port 7717."]
+    with ScriptedModel(reply) as model:
+        engineer = AssistantAgent("engineer", llm_config=model.config())
+
+        def retrieve_content(message: str, n_results: int = 1) -> str:
+            context = {"problem": message, "n_results": n_results}
+            return aid.message_generator(aid, None, context) or message
+
+        for register in (
+            engineer.register_for_llm(description="Ask the documents.", api_style="function"),
+            boss.register_for_execution(),
+        ):
+            retrieve_content = register(retrieve_content)
+        group = GroupChat([boss, engineer], [], speaker_selection_method="round_robin")
+        manager = GroupChatManager(group, llm_config=model.config())
+        face.initiate_chat(boss, manager, message="Which port is it?", silent=True)
+    assert [m.get("role") for m in group.messages] == ["user", "assistant", "tool", "user", "user"]
+    assert PORT in group.messages[2]["content"]
+    assert group.messages[3]["content"] == "Port 7717."
+
+
+@requirement("retrieve:group")
+def test_it_opens_the_chat_of_a_group_with_passages(face: Face, docs: Path) -> None:
+    aid = asker({"task": "qa", "docs_path": str(docs)}, default_auto_reply="TERMINATE")
+    with ScriptedModel(["Port 7717."]) as model:
+        engineer = AssistantAgent("engineer", llm_config=model.config())
+        group = GroupChat([aid, engineer], [], speaker_selection_method="round_robin")
+        manager = GroupChatManager(group)
+        question = {"problem": "On which port does the gateway listen?", "n_results": 1}
+        face.initiate_chat(aid, manager, message=aid.message_generator, silent=True, **question)
+    assert PORT in group.messages[0]["content"] and CATS not in group.messages[0]["content"]
+    assert group.messages[1]["content"] == "Port 7717."
+
+
+@requirement("retrieve:search-string")
+def test_a_chat_may_ask_for_passages_that_have_a_text(face: Face, docs: Path) -> None:
+    user = asker({"task": "qa", "docs_path": str(docs)})
+    with ScriptedModel(["40 cm."]) as model:
+        assistant = AssistantAgent("assistant", llm_config=model.config())
+        question = {"problem": "the gateway's port", "search_string": "Jena", "n_results": 2}
+        face.initiate_chat(user, assistant, message=user.message_generator, silent=True, **question)
+    asked = model.requests[0]["messages"][-1]["content"]
+    assert LENS in asked and PORT not in asked
 
 
 @requirement("retrieve:search-string")

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pydantic
 import pytest
 from tests.compat.requirements import requirement
 
@@ -57,6 +58,24 @@ def test_server_answers_and_the_answer_is_priced(face):
         assert made.total_usage_summary["gpt-4o"]["total_tokens"] == 4
         body = server.requests[0].json
         assert body == {"model": "gpt-4o", "messages": HELLO, "temperature": 0.5}
+
+
+@requirement("wrapper:response-format")
+def test_reply_in_a_form_is_json_text_and_is_kept_like_any_other(face, tmp_path):
+    class Verdict(pydantic.BaseModel):
+        good: bool
+
+    with LoopbackLLM(['{"good": true}']) as server:
+        agent = ConversableAgent(
+            "judge", llm_config={**server.config(), "response_format": Verdict}
+        )
+        with Cache.disk(1, str(tmp_path)) as agent.client_cache:
+            for _ in range(2):
+                reply = face.generate_reply(agent, messages=HELLO)
+                assert Verdict.model_validate_json(reply).good
+        form = server.requests[0].json["response_format"]
+    assert form["type"] == "json_schema"
+    assert form["json_schema"]["schema"]["required"] == ["good"]
 
 
 @requirement("wrapper:texts")

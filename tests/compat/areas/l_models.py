@@ -37,6 +37,10 @@ ROWS = [
     same("wrapper:filter", "filter_func decides whether the next entry is asked."),
     same("wrapper:filter:last", "The answer of the last entry is returned though it is rejected."),
     same("wrapper:rate", "api_rate_limit spaces requests."),
+    same(
+        "wrapper:response-format",
+        "A class of pydantic as response_format is sent as its schema, and the reply is JSON text.",
+    ),
     same("wrapper:hide-tools", "hide_tools takes tools out of a request once they have run."),
     same("wrapper:helpers", "validate_parameter checks an option for writers of clients."),
     better(
