@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,31 @@ def test_open_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
         assert "end" not in asyncio.run(watch())
     finally:
         server.kill()
+
+
+@pytest.mark.slow
+def test_a_thousand_followers_miss_nothing(server: Serving) -> None:
+    """They come before and while the run goes on; each sees every event once and in order."""
+    n_followers = 1000
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[1], 8192), limits[1]))
+    run_id = server.begin("slow", max_turns=20)
+
+    async def read() -> list[list[int]]:
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=120)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+
+            async def one() -> list[int]:
+                stream = server.stream(session, run_id)
+                return [event["pos"] async for name, event in stream if name == "message"]
+
+            return await asyncio.gather(*(one() for _ in range(n_followers)))
+
+    try:
+        seen = asyncio.run(read())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    n_events = len(server.get(f"/api/v1/runs/{run_id}/events?limit=1000")["items"])
+    assert n_events > 60
+    assert all(one == list(range(1, n_events + 1)) for one in seen)
