@@ -131,6 +131,7 @@ def test_calls_of_tools_are_told(doors: Serving) -> None:
     ]
     assert events[at].tool_call_name == "double"
     assert events[at + 3].content == "42"
+    assert words(events) == ["it is 42"]
 
 
 def test_the_team_may_be_named_in_the_body(doors: Serving) -> None:

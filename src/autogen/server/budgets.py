@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import Path, Response
 
 from ..runtime.worker import is_own_budget
+from ..store.account import BudgetRecord
 from .callers import needs
-from .common import PartsOf, router
+from .common import Parts, PartsOf, router
 from .problems import Problem
 from .schemas import PLAIN, BudgetIn, BudgetOut, BudgetPage
 from .telling import as_json, budget_of
 
-__all__ = ["budgets"]
+__all__ = ["budgets", "unspent"]
 
 budgets = router(tag="budgets")
 
@@ -41,9 +43,20 @@ def put_budget(parts: PartsOf, name: Name, limits: BudgetIn) -> Response:
     if wanted is None:
         raise Problem(422, 'a budget needs a limit at least, such as {"usd": 10}.')
     if is_own_budget(name):
-        raise Problem(
-            422, "this budget is that of a run; resume the run with a budget."
-        )
+        raise Problem(422, "this budget is that of a run; resume the run with a budget.")
     parts.runtime.budget(name, **wanted)
     (found,) = parts.runtime.budgets([name])
     return as_json(budget_of(found))
+
+
+def unspent(parts: Parts, names: Collection[str]) -> dict[str, BudgetRecord]:
+    """The budgets with these names, those that there are.
+
+    Raises:
+        Problem: 402; one of them is spent.
+    """
+    found = {one.name: one for one in parts.runtime.budgets(names)} if names else {}
+    for one in found.values():
+        if one.is_spent:
+            raise Problem(402, f"the budget {one.name!a} is spent; raise its limits.")
+    return found

@@ -15,6 +15,7 @@ from ..errors import UnknownRun
 from ..runtime.runtime import STILL
 from ..runtime.worker import is_own_budget
 from ..store.base import RunStatus
+from .budgets import unspent
 from .callers import Caller, CallerOf, needs
 from .common import (
     After,
@@ -91,13 +92,9 @@ def _budget_for(parts: Parts, caller: Caller, asked: RunIn) -> dict[str, Any] | 
         Problem: 402; the budget is spent. 422; there is none of this name for runs to share.
     """
     named = asked.budget if isinstance(asked.budget, str) else None
-    wanted = {name for name in (named, caller.budget) if name is not None}
-    found = {one.name: one for one in parts.runtime.budgets(wanted)} if wanted else {}
+    found = unspent(parts, {name for name in (named, caller.budget) if name is not None})
     if named is not None and (named not in found or is_own_budget(named)):
         raise Problem(422, f"there is no budget {named!a}; make it with PUT /api/v1/budgets/NAME.")
-    for one in found.values():
-        if one.is_spent:
-            raise Problem(402, f"the budget {one.name!a} is spent; raise its limits.")
     return asked.budget.limits() if isinstance(asked.budget, BudgetIn) else named
 
 

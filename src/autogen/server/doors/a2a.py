@@ -62,7 +62,7 @@ from ..problems import Problem, problem_of
 from ..telling import as_json
 from .a2a_cards import card_of
 from .answers import asked
-from .speech import text_of_content
+from .speech import text_of_message
 from .turn import (
     Standing,
     Turn,
@@ -388,7 +388,7 @@ def _history(parts: Parts, task: Task) -> list[Message]:
         for event in page:
             if event.type != "message.sent" or event.parent is not None:
                 continue
-            text = text_of_content((event.data.get("message") or {}).get("content"))
+            text = text_of_message(event.data.get("message") or {})
             if text:
                 message = new_text_message(
                     text,

@@ -6,12 +6,13 @@ live; messages of others wait until then.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ...events import Event
 from .answers import clean
 
-__all__ = ["Said", "Speech", "text_of_content"]
+__all__ = ["Said", "Speech", "text_of_content", "text_of_message"]
 
 _Key: TypeAlias = tuple[str | None, str | None]
 
@@ -38,6 +39,12 @@ def text_of_content(content: Any) -> str:
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
     return clean(content) if isinstance(content, str) else ""
+
+
+def text_of_message(message: Mapping[str, Any]) -> str:
+    """What a message says; what a tool answered is not said."""
+    is_said = message.get("role") not in ("function", "tool")
+    return text_of_content(message.get("content")) if is_said else ""
 
 
 class Speech:
@@ -87,7 +94,7 @@ class Speech:
     def _message(self, event: Event) -> list[Said]:
         if event.parent is not None:
             return []
-        text = text_of_content((event.data.get("message") or {}).get("content"))
+        text = text_of_message(event.data.get("message") or {})
         agent = event.data.get("sender") or event.agent
         if self._has_opening:
             self._has_opening = False

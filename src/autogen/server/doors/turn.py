@@ -20,6 +20,7 @@ from ...errors import UnknownQuestion, UnknownRun
 from ...events import Event
 from ...runtime.runtime import STILL
 from ...store.base import QuestionRecord, RunRecord
+from ..budgets import unspent
 from ..callers import Caller
 from ..common import Parts
 from ..live import ENDS
@@ -200,7 +201,7 @@ def begun(
         id: Names the run; with the same id it is the same run.
 
     Raises:
-        Problem: 403, the caller may not; 404, there is no such team.
+        Problem: 402, its budget is spent; 403, it may not; 404, there is no such team.
     """
     may(caller, "runs:write")
     # Not every door reads as strictly as the native API.
@@ -209,9 +210,10 @@ def begun(
         known = ", ".join(sorted(parts.teams)) or "none"
         raise Problem(404, f"there is no team {team!a}; known are: {known}.")
     more: dict[str, Any] = {"carryover": list(context)} if context else {}
-    if caller.budget is not None:
-        more["shared_budget"] = caller.budget
-    run_id = parts.runtime.submit(team, message, id=id, belongs_to=caller.id, **more)
+    unspent(parts, [] if caller.budget is None else [caller.budget])
+    run_id = parts.runtime.submit(
+        team, message, id=id, belongs_to=caller.id, shared_budget=caller.budget, **more
+    )
     return Turn(parts, run_id, after=0, speech=Speech(has_opening=message is not None))
 
 
