@@ -231,6 +231,14 @@ def test_a_changed_text_is_found(store: SqlStore) -> None:
     assert edited(store, statement) == (False, 3, "event 3 is not as it was written")
 
 
+@pytest.mark.parametrize("column", ["key", "type", "body", "hash"])
+def test_each_column_is_looked_at(store: SqlStore, column: str) -> None:
+    five(store)
+    other = body(store, 4) if column == "body" else "x"
+    statement = sa.update(events).where(at(3)).values({column: other})
+    assert edited(store, statement) == (False, 3, "event 3 is not as it was written")
+
+
 def test_a_removed_event_is_found(store: SqlStore) -> None:
     five(store)
     assert edited(store, sa.delete(events).where(at(2))) == (False, 2, "event 2 is missing")

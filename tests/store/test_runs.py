@@ -217,6 +217,83 @@ def test_a_run_that_is_given_up_says_why(store: SqlStore) -> None:
     assert found.error == {"type": "WorkerDied", "text": "it takes everybody down"}
 
 
+def test_who_claims_a_queued_run_has_the_number_of_its_execution(store: SqlStore) -> None:
+    store.create_run(RunRecord(id="r", team="t"))
+    assert store.claim("r", "w:1:a/1", expected=None, attempt=2) is None
+    taken = store.claim("r", "w:1:a/1", expected=None, attempt=1)
+    assert taken is not None
+    assert (taken.attempts, taken.owner) == (1, "w:1:a/1")
+    # The same job once more, and a job of a run that is not queued.
+    assert store.claim("r", "w:2:b/1", expected=None, attempt=1) is None
+    store.update("r", "w:1:a/1", status="failed", leave=True)
+    assert store.claim("r", "w:2:b/1", expected=None, attempt=2) is None
+
+
+def test_the_number_of_an_execution_that_never_claims_its_run_is_skipped_once(
+    store: SqlStore,
+) -> None:
+    store.create_run(RunRecord(id="r", team="t"))
+    skipped = [store.skip("r", 1) for _ in range(2)]
+    assert [one and one.attempts for one in skipped] == [1, None]
+    assert store.claim("r", "w:1:a/1", expected=None, attempt=1) is None
+    assert store.claim("r", "w:1:a/1", expected=None, attempt=2) is not None
+    # It was claimed after all.
+    assert store.skip("r", 2) is None
+    assert store.skip("r", 3) is None
+
+
+def test_a_sign_of_life_from_the_future_is_none(store: SqlStore) -> None:
+    """A clock that was set back must not have dead workers live until it has caught up."""
+    store.beat("w")
+    store.create_run(RunRecord(id="r", team="t"))
+    assert store.waiting_for_workers(60) == []
+    aged(store, "r", -3600)
+    with store.writing("a sign of life") as connection:
+        connection.execute(sa.update(beats).values(beat_at=beats.c.beat_at + 3600))
+    assert not store.beats_since("w", 10)
+    assert [record.id for record in store.waiting_for_workers(60)] == ["r"]
+    store.beat("w")
+    assert store.beats_since("w", 10)
+
+
+@pytest.mark.parametrize(("wish", "status"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_what_was_wished_of_a_run_outlives_its_worker(
+    store: SqlStore, wish: Any, status: str
+) -> None:
+    for name in ("dies", "parks"):
+        store.create_run(RunRecord(id=name, team="t"))
+        store.claim(name, f"w:1:a/{name}", expected=None)
+        store.wish(name, wish)
+    stopped = store.requeue("dies", expected="w:1:a/dies")
+    store.update("parks", "w:1:a/parks", status="waiting", leave=True)
+    for found in (stopped, store.run("parks")):
+        assert found is not None
+        assert (found.status, found.stop_reason, found.owner) == (status, "cancelled", None)
+    again = store.requeue("dies", expected=None, status=status)
+    assert again is not None
+    assert (again.status, again.wish) == ("queued", None)
+
+
+def test_a_parked_run_that_is_cancelled_asks_nobody_any_more(
+    store: SqlStore, questions: Questions
+) -> None:
+    question = Question(id="q", run_id="r", key="1", agent="a", kind="text", prompt="?")
+    store.create_run(RunRecord(id="r", team="t"))
+    store.claim("r", "w:1:a/1", expected=None)
+    questions.put(question)
+    store.update("r", "w:1:a/1", status="waiting", leave=True)
+    store.wish("r", "cancel")
+    assert questions.questions() == []
+    store.requeue("r", expected=None, status="cancelled")
+    store.claim("r", "w:1:a/2", expected=None)
+    assert questions.put(question).status == "open"
+
+
+def test_a_name_that_no_index_takes_is_refused(store: SqlStore) -> None:
+    with pytest.raises(UsageError, match="is 3,000 bytes long; use one of at most 2,000"):
+        store.create_run(RunRecord(id="é" * 1500))
+
+
 # -- retention -------------------------------------------------------------------------------------
 
 

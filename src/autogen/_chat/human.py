@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 from .._kernel.ops import Call
@@ -153,7 +154,12 @@ async def _answered(channel: HumanChannel, name: str, prompt: str, kind: Questio
 
 def _question_id(run: Run, path: str) -> str:
     """The same for the same step of the same run, and fit for an address."""
-    return f"{run.id}:{path.rstrip('/')}".replace("/", ".")
+    name = run.id
+    if "/" in name:
+        # "a/b" and "a.b" are two runs.
+        mark = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+        name = f"{name.replace('/', '.')}~{mark}"
+    return f"{name}:{path.rstrip('/').replace('/', '.')}"
 
 
 def _human_reply(answer: str, message: dict[str, Any]) -> dict[str, Any]:
