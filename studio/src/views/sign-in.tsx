@@ -1,0 +1,40 @@
+/** The way in for whoever has no cookie yet. */
+
+import { type FormEvent, useState } from "react";
+import { Problem, api } from "../api";
+import { Alert, Button } from "../ui/parts";
+
+export function SignIn({ onDone }: { onDone: () => void }) {
+  const [token, setToken] = useState("");
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const submit = async (event: FormEvent): Promise<void> => {
+    event.preventDefault();
+    try {
+      await api.signIn(token.trim());
+      onDone();
+    } catch (error) {
+      const isWrong = error instanceof Problem && error.status === 401;
+      setTrouble(isWrong ? "That is not the token of this server, nor a key that holds." : String(error));
+    }
+  };
+  return (
+    <main className="sign-in">
+      <form onSubmit={(event) => void submit(event)}>
+        <img src="/favicon.svg" alt="" width="40" height="40" />
+        <h1>Sign in</h1>
+        <p className="muted">
+          The server printed a token when it started. Open the address that <code>autogen studio</code>{" "}
+          shows, or paste the token (or a key) here.
+        </p>
+        <label className="field">
+          <span>Token</span>
+          <input type="password" autoComplete="off" autoFocus value={token} onChange={(event) => setToken(event.target.value)} />
+        </label>
+        {trouble && <Alert>{trouble}</Alert>}
+        <Button kind="primary" type="submit" disabled={!token.trim()}>
+          Sign in
+        </Button>
+      </form>
+    </main>
+  );
+}
