@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,14 @@ from tests.durable.conftest import Until
 
 from autogen import ConversableAgent, RunOptions, Runtime, UserProxyAgent
 from autogen._durable import database as database_module
+from autogen._durable.database import Database
 from autogen.errors import JournalError, ReplayMismatch
-from autogen.journal.dbos import DbosLog
+from autogen.journal import dbos as dbos_module
+from autogen.journal.dbos import DbosEngine, DbosLog
 from autogen.store.account import SqlAccount
 from autogen.store.asking import Questions
-from autogen.testing import ScriptedModel, call
+from autogen.store.sql import SqlStore
+from autogen.testing import ScriptedModel, call, calls
 from autogen.testing.face import Face
 
 AWAY = "the server does not answer; start it, or check the address"
@@ -152,3 +156,140 @@ def test_a_mismatch_inside_of_a_tool_ends_the_run(face: Face, database: str, awa
 
     with pytest.raises(ReplayMismatch, match="asked for something else"):
         other(face)
+
+
+def short(face: Face, database: str) -> Any:
+    options = RunOptions(id="run", durable=True, database=database)
+    return face.initiate_chat(
+        plain("a"), speaker("b", ["one"]), message="hi", max_turns=1, silent=True, run=options
+    )
+
+
+@pytest.mark.parametrize("method", ["update", "claim"])
+def test_a_run_whose_end_could_not_be_written_is_free_again(
+    face: Face, database: str, away: Any, method: str
+) -> None:
+    """It named this process as its owner for as long as that lived."""
+    away(SqlStore, method, times=2)
+    if method == "claim":
+        away(DbosEngine, "fence")
+    while True:
+        try:
+            result = short(face, database)
+        except JournalError as error:
+            assert "does not answer" in str(error)  # noqa: PT017 it ends by and by
+        else:
+            break
+    assert texts(result.chat_history) == ["hi", "one"]
+    assert Runtime(database).run("run").status == "finished"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("n_calls", [1, 2])
+def test_a_tool_that_exits_takes_no_other_chat_along(
+    working: Any, known: Any, until: Until, wait_s: float, error: Any, n_calls: int
+) -> None:
+    """It ended the event loop under all chats of the worker, and nobody missed it."""
+    may_go_on = threading.Event()
+
+    def leaving() -> Any:
+        model = ScriptedModel([calls(*(call("leave") for _ in range(n_calls)))])
+        a = plain("a")
+
+        def leave() -> None:
+            raise error(3)
+
+        a.register_function({"leave": leave})
+        return a, ConversableAgent("b", llm_config=model.config(), human_input_mode="NEVER")
+
+    def waiting() -> Any:
+        a, b = plain("a"), plain("b")
+
+        def reply(recipient: Any, messages: Any, sender: Any, config: Any) -> Any:
+            may_go_on.wait(wait_s)
+            return True, "done"
+
+        b.register_reply(ConversableAgent, reply)
+        return {"sender": a, "recipient": b, "max_turns": 1}
+
+    known("leaving")(leaving)
+    known("waiting")(waiting)
+    runtime = working()
+    runtime.submit("waiting", "hi", id="other")
+    until(lambda: runtime.run("other").status == "running")
+    runtime.submit("leaving", "hi", id="one")
+    left = runtime.wait("one", timeout_s=wait_s)
+    assert left.error is not None
+    assert left.error["type"] == error.__name__
+    may_go_on.set()
+    assert runtime.wait("other", timeout_s=wait_s).status == "finished"
+
+
+def test_runs_whose_ids_differ_in_a_slash_have_questions_of_their_own(
+    working: Any, known: Any, until: Until, wait_s: float
+) -> None:
+    def asking() -> Any:
+        return UserProxyAgent("user", code_execution_config=False), plain("b")
+
+    known("asking")(asking)
+    runtime = working()
+    names = ["a/b", "a.b"]
+    for name in names:
+        runtime.submit("asking", "hi", id=name)
+    questions = until(lambda: len(found := runtime.questions()) == 2 and found)
+    for question in questions:
+        runtime.answer(question.id, "exit", by=question.run_id)
+    for name in names:
+        assert runtime.wait(name, timeout_s=wait_s).stop_reason == "human_exit"
+        (question,) = runtime.questions(status=None, run_id=name)
+        assert question.answered_by == name
+
+
+def test_an_engine_says_who_took_an_execution(url: str) -> None:
+    base = Database.at(url)
+    try:
+        engine, other = base.engine, "somebody else"
+        assert engine.taker("r", 1) is None
+        engine.enqueue("r", 1, team="t")
+        assert engine.taker("r", 1) is None
+        engine.fence("r", 1)
+        assert engine.taker("r", 1) == ""
+        log = engine.begin("r", 2)
+        assert engine.taker("r", 2) == base.worker_id != other
+        log.close(is_finished=False)
+        assert engine.taker("r", 2) == ""
+    finally:
+        base.close()
+
+
+def test_a_run_is_not_gone_on_with_by_another_version(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = Database.at(url)
+    try:
+        base.engine.check_version("r")
+        base.engine.begin("r", 1).close(is_finished=False)
+        base.engine.check_version("r")
+        monkeypatch.setattr(dbos_module, "JOURNAL_VERSION", "autogen-journal-2")
+        with pytest.raises(JournalError, match="Finish it with that version"):
+            base.engine.check_version("r")
+    finally:
+        base.close()
+
+
+def test_whatever_goes_wrong_in_the_thread_that_beats_it_goes_on(
+    database: str, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database_module, "TICK_S", 0.01)
+    base, looks = Database.at(database), list[int]()
+
+    def look() -> None:
+        looks.append(1)
+        raise (ZeroDivisionError if len(looks) % 2 else JournalError)("no")
+
+    base.on_beat.append(look)
+    base.live()
+    until(lambda: len(looks) > 4)
+    assert base.store.beats_since(base.worker_id, 1)
+    assert "Looking after durable runs failed" in caplog.text
+    assert "No sign of life could be written" in caplog.text
