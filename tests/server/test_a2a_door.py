@@ -34,10 +34,10 @@ from tests.server.serving import Serving
 
 @asynccontextmanager
 async def agent(
-    doors: Serving, team: str | None, *, is_streaming: bool = False
+    doors: Serving, team: str | None, *, is_streaming: bool = False, token: str = ""
 ) -> AsyncIterator[Client]:
     url = f"{doors.url}/a2a" if team is None else f"{doors.url}/a2a/{team}"
-    async with httpx.AsyncClient(headers=doors.bearer(), timeout=WAIT_S) as http:
+    async with httpx.AsyncClient(headers=doors.bearer(token), timeout=WAIT_S) as http:
         card = await A2ACardResolver(http, url).get_agent_card()
         config = ClientConfig(httpx_client=http, streaming=is_streaming)
         yield ClientFactory(config).create(card)

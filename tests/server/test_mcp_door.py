@@ -20,9 +20,11 @@ MODES = ("auto", "legacy")
 
 
 @asynccontextmanager
-async def client(doors: Serving, mode: str, **options: Any) -> AsyncIterator[Client]:
+async def client(
+    doors: Serving, mode: str, *, token: str = "", **options: Any
+) -> AsyncIterator[Client]:
     timeout = httpx2.Timeout(WAIT_S)
-    async with httpx2.AsyncClient(headers=doors.bearer(), timeout=timeout) as http:
+    async with httpx2.AsyncClient(headers=doors.bearer(token), timeout=timeout) as http:
         transport = streamable_http_client(f"{doors.url}/mcp", http_client=http)
         async with Client(transport, mode=mode, **options) as made:
             yield made

@@ -6,9 +6,10 @@ Nothing is kept here: a task is told from the run and its events, whichever serv
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 from a2a.helpers import get_message_text, new_text_artifact, new_text_message
 from a2a.server.context import ServerCallContext
@@ -79,7 +80,9 @@ from .turn import (
 
 __all__ = ["cards", "routes_of"]
 
-T = TypeVar("T")
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+_DISPATCHER = "a2a.server.routes.jsonrpc_dispatcher"
 
 #: How long a request to cancel waits for the run to stop.
 _CANCEL_S = 5.0
@@ -119,8 +122,26 @@ def routes_of(parts: Parts) -> list[Route]:
     found: list[Route] = []
     for team in (None, *sorted(parts.teams)):
         path = "/a2a" if team is None else f"/a2a/{team}"
-        found += create_jsonrpc_routes(_Runs(parts, team), path, context_builder=_Callers())
+        for route in create_jsonrpc_routes(_Runs(parts, team), path, context_builder=_Callers()):
+            found.append(Route(path, _for_readers(route.endpoint), methods=["POST"]))
+    logging.getLogger(_DISPATCHER).addFilter(_is_worth_a_traceback)
     return found
+
+
+def _for_readers(endpoint: Endpoint) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        may(caller_of(request), "runs:read")
+        return await endpoint(request)
+
+    return answer
+
+
+def _is_worth_a_traceback(record: logging.LogRecord) -> bool:
+    """Tells of requests that are not as the protocol has them without a traceback."""
+    if str(record.msg).startswith("Failed to"):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 class _Callers(DefaultServerCallContextBuilder):

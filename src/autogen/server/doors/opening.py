@@ -17,7 +17,8 @@ from .openai_responses import responses
 
 __all__ = ["DOOR_PATHS", "open_doors"]
 
-#: A method and path of each door, whether it is there or not: all of them stand behind the guard.
+#: Methods and paths of all doors, whether they are there or not. All stand behind the guard, and
+#: answer 403 to callers who may not even read runs.
 DOOR_PATHS = (
     ("GET", "/v1/models"),
     ("POST", "/v1/chat/completions"),
