@@ -5,7 +5,7 @@ export PYTHON
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio pages pictures test check lint crash crash-short bench wheel lock api clean
+.PHONY: help demo studio pages pictures test check lint crash crash-short soak bench wheel lock api clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,10 @@ crash-short: ## kill workers and programs at every named point, and 20 times at 
 crash: ## the same until 100 deaths hit work, and every point on both databases
 	@sh scripts/setup dev
 	@AUTOGEN_TEST_CRASH=long $(bin)/python -m pytest tests/crash $(ARGS)
+
+soak: ## 20,000 requests made from the description of the API, and what they leave; part of test: 1,500
+	@sh scripts/setup dev
+	@AUTOGEN_TEST_SOAK=20000 $(bin)/python -m pytest -n 0 tests/server/test_fuzz.py $(ARGS)
 
 bench: ## the measures, printed beside a hand-written loop or a bare python in the same run
 	@sh scripts/setup dev
