@@ -128,12 +128,20 @@ def run(
     task: Annotated[
         str,
         typer.Argument(
-            metavar="TASK|PROGRAM.py",
-            help='What is to be done, in quotes ("-" reads stdin), or a program to run.',
+            metavar="TASK|PROGRAM.py|TEAM",
+            help='What is to be done, in quotes ("-" reads stdin); a program to run; or a team: '
+            "a name with --teams, or a file *.team.yaml.",
         ),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Arguments of the program.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[ARGS]...", help="Arguments of the program, or what is said to the team."
+        ),
+    ] = None,
+    teams_in: Annotated[
+        str | None,
+        typer.Option("--teams", metavar="DIR", help="Folder with the team, and TEAM is its name."),
     ] = None,
     run_id: Annotated[
         str | None,
@@ -160,11 +168,36 @@ def run(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Two agents work on a task until it is done; or a program runs, and survives its death."""
+    """Two agents work on a task until it is done; or a program or a team does.
+
+    With the extra `durable` it survives its death: run again with the same --id, it goes on.
+    """
     if timeout is not None and not timeout > 0:
         raise typer.BadParameter("it must be a positive number of seconds.", param_hint="--timeout")
     if budget_usd is not None and not 0 <= budget_usd < math.inf:
         raise typer.BadParameter("it must be a number of dollars.", param_hint="--budget-usd")
+    if teams_in is not None or task.endswith(".team.yaml"):
+        for value, name in ((model, "--model"), (base_url, "--base-url"), (is_shown, "--studio")):
+            if value:
+                raise typer.BadParameter("a team brings its own.", param_hint=name)
+        if len(arguments or ()) > 1:
+            raise typer.BadParameter("a message is one text; put it in quotes.", param_hint="ARGS")
+        from .team import run_team
+
+        raise typer.Exit(
+            run_team(
+                task,
+                arguments[0] if arguments else None,
+                teams_in=teams_in,
+                run_id=run_id,
+                database=database,
+                max_turns=max_turns,
+                budget_usd=budget_usd,
+                timeout_s=timeout,
+                as_json=as_json,
+                debug=debug,
+            )
+        )
     if task.endswith(".py") and os.path.isfile(task):
         from .program import run_program
 
@@ -186,10 +219,6 @@ def run(
         )
     if arguments:
         raise typer.BadParameter("a task is one text; put it in quotes.", param_hint="TASK")
-    if run_id is not None or database is not None:
-        raise typer.BadParameter(
-            "only programs are recorded so far: autogen run PROGRAM.py --id ID.", param_hint="--id"
-        )
     from .run import run_task
 
     raise typer.Exit(
@@ -198,6 +227,8 @@ def run(
             model=model,
             base_url=base_url,
             work_dir=work_dir,
+            run_id=run_id,
+            database=database,
             max_turns=max_turns,
             budget_usd=budget_usd,
             timeout_s=timeout,
@@ -243,16 +274,40 @@ def serve(
     database: Annotated[
         str | None, typer.Option(metavar="URL", help="sqlite:///PATH or postgresql://...")
     ] = None,
-    host: Annotated[str, typer.Option(metavar="HOST", help="A name of loopback.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Others than loopback need keys or JWTs.")
+    ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="PORT", help="0 for any that is free.")
     ] = 8000,
     worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Whether runs are executed here as well.")
     ] = True,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name under which others reach it; repeatable."),
+    ] = None,
+    allow_unwalled: Annotated[
+        bool,
+        typer.Option("--allow-unwalled", metavar="", help="Teams may run code without a wall."),
+    ] = False,
+    jwks_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the issuer of JWTs has its keys.")
+    ] = None,
+    issuer: Annotated[str | None, typer.Option(metavar="ISS", help="Who makes the JWTs.")] = None,
+    audience: Annotated[
+        str | None, typer.Option(metavar="AUD", help="Whom they are made for: this server.")
+    ] = None,
+    algorithm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ALG", help="A signature that counts, such as RS256; repeatable."),
+    ] = None,
+    scope_claim: Annotated[
+        str, typer.Option(metavar="NAME", help="The claim of JWTs with the scopes.")
+    ] = "scope",
     debug: Debug = False,
 ) -> None:
-    """Serve teams over HTTP on this machine; runs survive the server."""
+    """Serve teams over HTTP; runs survive the server."""
     from .serve import serve_teams
 
     raise typer.Exit(
@@ -262,9 +317,87 @@ def serve(
             host=host,
             port=port,
             is_worker=worker,
+            allowed_hosts=allowed_host or (),
+            allow_unwalled=allow_unwalled,
+            jwks_url=jwks_url,
+            issuer=issuer,
+            audience=audience,
+            algorithms=algorithm or (),
+            scope_claim=scope_claim,
             debug=debug,
         )
     )
+
+
+keys = typer.Typer(no_args_is_help=True, help="Who may ask the server: add, list, revoke keys.")
+app.add_typer(keys, name="keys", epilog=_EXIT_CODES)
+
+
+@keys.command("add", epilog=_EXIT_CODES)
+def add_key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
+    scope: Annotated[list[str], typer.Option(metavar="SCOPE", help="What it may do; repeatable.")],
+    owner: Annotated[
+        str | None, typer.Option(metavar="OWNER", help="Whose runs are its; its own name.")
+    ] = None,
+    per_minute: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Most requests in a minute.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A budget that all its runs draw from.")
+    ] = None,
+    budget_usd: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DOLLARS", help="A budget of its own, named `key NAME`."),
+    ] = None,
+    days: Annotated[
+        float | None, typer.Option(min=0.001, max=3660, metavar="N", help="How long it holds.")
+    ] = None,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Make a key and print it, once."""
+    from . import keys as about
+
+    raise typer.Exit(
+        about.add_key(
+            name,
+            scopes=scope,
+            owner=owner,
+            per_minute=per_minute,
+            budget=budget,
+            budget_usd=budget_usd,
+            days=days,
+            database=database,
+            debug=debug,
+        )
+    )
+
+
+@keys.command("list", epilog=_EXIT_CODES)
+def list_keys(
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="As JSON, a key on each line.")
+    ] = False,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """List the keys, revoked ones included."""
+    from . import keys as about
+
+    raise typer.Exit(about.list_keys(as_json=as_json, database=database, debug=debug))
+
+
+@keys.command("revoke", epilog=_EXIT_CODES)
+def revoke_key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A key.")],
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
+    """Have a key hold no longer."""
+    from . import keys as about
+
+    raise typer.Exit(about.revoke_key(name, database=database, debug=debug))
 
 
 @app.command(epilog=_EXIT_CODES)
@@ -289,9 +422,7 @@ def studio(
     from .studio import open_studio
 
     raise typer.Exit(
-        open_studio(
-            teams_in=teams_in, database=database, port=port, is_opened=browser, debug=debug
-        )
+        open_studio(teams_in=teams_in, database=database, port=port, is_opened=browser, debug=debug)
     )
 
 
@@ -516,6 +647,25 @@ def prune(
     from . import runs as about
 
     raise typer.Exit(about.prune(older_than, is_sure=yes, database=database, debug=debug))
+
+
+class Schema(StrEnum):
+    """What `autogen schema` describes."""
+
+    TEAM = "team"
+    EVENT = "event"
+
+
+@app.command(epilog=_EXIT_CODES)
+def schema(
+    what: Annotated[
+        Schema, typer.Argument(metavar="team|event", help="Team files, or lines of --json.")
+    ],
+) -> None:
+    """Print the JSON Schema of team files or of events, for editors and other programs."""
+    from .schema import print_schema
+
+    raise typer.Exit(print_schema(what.value))
 
 
 class Project(StrEnum):

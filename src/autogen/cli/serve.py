@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from ..errors import UsageError
 from .outcome import ExitCode, exit_with_words, say
+
+if TYPE_CHECKING:
+    from ..server.jwt import Tokens
+    from ..server.service import Service
 
 __all__ = ["serve_teams"]
 
@@ -15,6 +22,13 @@ def serve_teams(
     host: str,
     port: int,
     is_worker: bool,
+    allowed_hosts: Sequence[str],
+    allow_unwalled: bool,
+    jwks_url: str | None,
+    issuer: str | None,
+    audience: str | None,
+    algorithms: Sequence[str],
+    scope_claim: str,
     debug: bool,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM; the address and the token are printed once."""
@@ -26,12 +40,50 @@ def serve_teams(
                 'autogen serve needs the extras "server" and "durable": '
                 'pip install -e ".[server,durable]" in a clone of autogen-next.'
             ) from error
-        service = Service(database, teams_in=teams_in, host=host, port=port, is_worker=is_worker)
-        service.run(
-            when_ready=lambda: say(
-                f"serving on {service.url}",
-                f"token: {service.token}",
-                "Ctrl-C ends it; runs under way go on when it is started again.",
-            )
+        service = Service(
+            database,
+            teams_in=teams_in,
+            host=host,
+            port=port,
+            is_worker=is_worker,
+            allowed_hosts=allowed_hosts,
+            allow_unwalled=allow_unwalled,
+            jwt=_tokens(jwks_url, issuer, audience, algorithms, scope_claim),
         )
+        service.run(when_ready=lambda: _tell(service))
     return int(ExitCode.DONE)
+
+
+def _tell(service: Service) -> None:
+    say(
+        f"serving on {service.url}",
+        "who asks needs a key: autogen keys add NAME --scope SCOPE"
+        if service.token is None
+        else f"token: {service.token}",
+        "Ctrl-C ends it; runs under way go on when it is started again.",
+    )
+
+
+def _tokens(
+    jwks_url: str | None,
+    issuer: str | None,
+    audience: str | None,
+    algorithms: Sequence[str],
+    scope_claim: str,
+) -> Tokens | None:
+    if jwks_url is None and issuer is None and audience is None:
+        return None
+    if jwks_url is None or issuer is None or audience is None:
+        raise UsageError(
+            "--jwks-url, --issuer and --audience belong together: whose JWTs are taken, and which "
+            "of theirs are meant for this server."
+        )
+    from ..server.jwt import ALGORITHMS, Tokens
+
+    return Tokens(
+        jwks_url,
+        issuer=issuer,
+        audience=audience,
+        algorithms=algorithms or ALGORITHMS,
+        scope_claim=scope_claim,
+    )
