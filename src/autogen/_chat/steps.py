@@ -148,7 +148,9 @@ def asked(
     override does nobody knows.
     """
     ask = point(target, name)
+    if type(ask) is MethodType:
+        return ask
     run = current_run()
-    if run is None or run.recorder is None or type(ask) is MethodType:
+    if run is None or run.recorder is None:
         return ask
     return lambda *args, **kwargs: recorded(kind, lambda: ask(*args, **kwargs), codec=codec)
