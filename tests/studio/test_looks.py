@@ -133,7 +133,7 @@ def test_keyboard_alone_begins_a_run_and_answers_its_question(studio, look):
     run_id = made.value.json()["id"]
     expect(window.question).to_be_visible()
     page.keyboard.press("a")
-    expect(window.transcript).to_contain_text("first draft")
+    expect(window.output.last).to_contain_text("first draft")
     assert "question.answered" in studio.types(run_id)
 
 

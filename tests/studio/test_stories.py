@@ -23,7 +23,7 @@ def test_two_agents_code_and_a_person_edits_denies_and_approves(studio, look):
     window.question.get_by_role("button", name="Edit").click()
     window.question.get_by_label("Edited message").fill(EDITED)
     window.question.get_by_role("button", name="Approve edited").click()
-    expect(window.transcript).to_contain_text("edited 3")
+    expect(window.output.last).to_contain_text("edited 3")
 
     expect(window.question).to_contain_text("rm squares.py")
     window.question.get_by_role("button", name="Deny").click()
@@ -112,6 +112,7 @@ def test_reload_keeps_the_question_and_the_draft_of_its_answer(studio, look):
     window.page.reload()
     expect(window.question).to_contain_text("squares.py")
     expect(window.question.get_by_label("Reason")).to_have_value("half a rea")
+    window.question.get_by_label("Reason").press("End")
     window.question.get_by_label("Reason").press_sequentially("son")
     assert len(studio.events(run_id)) == len(before)
     window.question.get_by_role("button", name="Send denial").click()
@@ -200,4 +201,6 @@ def test_host_that_code_was_refused_can_be_allowed(studio, look):
     with window.page.expect_response(lambda got: got.url.endswith("/egress")) as made:
         window.button("Allow files.example").first.click()
     assert made.value.status < 300
+    expect(window.output.last).to_contain_text("let out")
+    expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE))
     assert "egress.allowed" in studio.types(run_id)

@@ -71,12 +71,19 @@ print(open("data.csv").read().upper())
 ```"""
 _REACH = """\
 ```python
+import time
+import urllib.error
 import urllib.request
 
-try:
-    urllib.request.urlopen("http://files.example/data", timeout=20)
-except Exception as error:
-    print("refused:", error)
+for _ in range(100):
+    try:
+        urllib.request.urlopen("http://files.example/data", timeout=20)
+    except urllib.error.HTTPError as error:
+        if error.code == 403:
+            time.sleep(0.2)
+            continue
+        print("let out")
+        break
 ```"""
 
 _SAID = {
