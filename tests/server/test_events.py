@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.postgres import postgres_server, postgres_url  # noqa: F401 fixtures
 from tests.server.serving import WAIT_S, Serving
 
 TIMEOUT = aiohttp.ClientTimeout(total=3 * WAIT_S)
@@ -165,3 +166,39 @@ def test_a_thousand_followers_miss_nothing(server: Serving) -> None:
     n_events = len(server.get(f"/api/v1/runs/{run_id}/events?limit=1000")["items"])
     assert n_events > 60
     assert all(one == list(range(1, n_events + 1)) for one in seen)
+
+
+@pytest.mark.slow
+def test_servers_and_workers_share_a_database(
+    postgres_url: str,  # noqa: F811
+) -> None:
+    """One of them is killed in the middle; followers of the others see each event once."""
+    servers = [Serving(postgres_url), Serving(postgres_url)]
+    try:
+        door = Serving(postgres_url, "--no-worker")
+        servers.append(door)
+        run_ids = [server.begin("slow", max_turns=12) for server in servers for _ in range(2)]
+
+        async def read() -> dict[str, list[int]]:
+            async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+
+                async def one(run_id: str) -> list[int]:
+                    seen = []
+                    async for name, event in door.stream(session, run_id):
+                        if name == "message":
+                            seen.append(event["pos"])
+                        if len(seen) == 10 and run_id == run_ids[0]:
+                            await asyncio.to_thread(servers[0].kill)
+                    return seen
+
+                return dict(zip(run_ids, await asyncio.gather(*map(one, run_ids)), strict=True))
+
+        for run_id, seen in asyncio.run(read()).items():
+            assert seen == list(range(1, len(seen) + 1))
+            run = servers[1].get(f"/api/v1/runs/{run_id}")
+            assert (run["status"], run["stop_reason"]) == ("finished", "max_turns")
+            messages = door.get(f"/api/v1/runs/{run_id}/messages?limit=1000")["items"]
+            assert len(messages) == 24
+    finally:
+        servers[0].kill()
+        assert [server.stop() for server in servers[1:]] == [0] * (len(servers) - 1)
