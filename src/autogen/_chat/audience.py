@@ -248,17 +248,19 @@ class Audience:
         if self._shape is not Shape.now:
             self._look()
         manager = self._manager
-        is_text = "tool_responses" not in heard
         delivered = [agent for agent in self._others if agent is not speaker]
-        slow = self._slow
-        for agent, histories, append in self._lines:
+        # A history takes note of what a model cannot be sent as it is.
+        is_text = "tool_responses" not in heard
+        lines, slow = (self._lines, self._slow) if is_text else ((), self._plain)
+        strays = []
+        for agent, histories, append in lines:
             if agent is speaker:
                 continue
-            if is_text and agent._oai_messages is histories:
+            if agent._oai_messages is histories:
                 append(heard)
             else:
-                slow = [*slow, agent]
-        for agent in slow:
+                strays.append(agent)
+        for agent in (*slow, *strays):
             if agent is speaker:
                 continue
             if agent._rows is not None or agent._hooks is not None:
