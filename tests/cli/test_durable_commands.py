@@ -172,7 +172,9 @@ def test_a_worker_runs_what_is_submitted_and_asks_people(
         (("prune", "--older-than", "soon"), 2, "give a number and s, m, h or d"),
         (("prune", "--older-than", "30d"), 2, "say --yes to mean it"),
         (("worker", "--teams", "nowhere"), 2, "there is no folder 'nowhere'"),
-        (("run", "a task", "--id", "x"), 2, "only programs are recorded"),
+        (("run", "none", "--teams", "."), 2, "no team has the name 'none'"),
+        (("run", "none.team.yaml"), 2, "the team file 'none.team.yaml' cannot be read"),
+        (("run", "pair", "--teams", ".", "--model", "m"), 2, "a team brings its own"),
     ],
 )
 def test_mistakes_are_told(

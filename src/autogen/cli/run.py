@@ -8,6 +8,7 @@ from ..errors import UsageError
 from ..limits.budget import Budget
 from .model import choose_model
 from .outcome import exit_with_words
+from .recording import Recording, recording
 from .session import closing, code_of_result, open_session
 
 __all__ = ["run_task"]
@@ -27,19 +28,26 @@ def run_task(
     model: str | None,
     base_url: str | None,
     work_dir: str,
+    run_id: str | None,
+    database: str | None,
     max_turns: int | None,
     budget_usd: float | None,
     timeout_s: float | None,
     as_json: bool,
     debug: bool,
 ) -> int:
-    """Work on `task`; the exit code."""
+    """Work on `task`; the exit code.
+
+    Where durable runs are installed it is one: run again with its id it goes on, and once it is
+    over it is told from its record.
+    """
     secrets: list[str] = []
     with exit_with_words(debug=debug, secrets=secrets):
         if not task.strip():
             raise UsageError('there is no task; write it in quotes: autogen run "Count to ten".')
         choice = choose_model(model, base_url)
         secrets += choice.secrets
+        record = recording("task", run_id=run_id, database=database)
         session = open_session(thinker="assistant", as_json=as_json, secrets=choice.secrets)
         session.pen.title("autogen run", choice.label)
         assistant = AssistantAgent("assistant", llm_config=choice.llm_config)
@@ -56,11 +64,17 @@ def run_task(
             max_turns=max_turns,
             timeout_s=timeout_s,
             budget=_budget(budget_usd, max_turns),
+            record_as=record.run_id,
+            database=record.database,
         )
         code = code_of_result(result)
         rows = closing(result, seconds, n_runs=session.transcript.n_runs)
-        session.pen.facts(rows, ok=code == 0)
+        session.pen.facts([*rows, *_run_row(record)], ok=code == 0)
         return int(code)
+
+
+def _run_row(record: Recording) -> list[tuple[str, str]]:
+    return [] if record.run_id is None else [("run", record.run_id)]
 
 
 def _budget(usd: float | None, max_turns: int | None) -> Budget | None:

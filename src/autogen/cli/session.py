@@ -45,23 +45,27 @@ class Session:
         self,
         user: Any,
         assistant: Any,
-        message: str,
+        message: Any,
         *,
         max_turns: int | None = None,
         timeout_s: float | None = None,
         budget: Budget | None = None,
         clear_history: bool = True,
         record_as: str | None = None,
+        database: str | None = None,
+        **chat: Any,
     ) -> tuple[ChatResult, float]:
         """One chat from its first message to its end; the result, and the seconds it took.
 
-        With `record_as` it is a durable run with that id.
+        With `record_as` it is a durable run with that id, in that `database`; `chat` are more
+        keywords of `initiate_chat`.
         Ctrl-C ends it with `stop_reason` "cancelled"; other errors leave it, the screen restored.
         """
         started = time.monotonic()
         options = RunOptions(
             id=record_as,
             durable=record_as is not None,
+            database=database,
             sinks=self.sinks,
             timeout_s=timeout_s,
             budget=budget,
@@ -75,6 +79,7 @@ class Session:
                     clear_history=clear_history,
                     silent=True,
                     run=options,
+                    **chat,
                 )
         except KeyboardInterrupt as stop:
             partial: ChatResult | None = getattr(stop, "chat_result", None)
