@@ -36,11 +36,8 @@ export function age(iso: string | null, now = Date.now()): string {
 }
 
 export function clock(at: number): string {
-  return new Date(at * 1000).toLocaleTimeString(undefined, {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-  });
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+  return new Date(at * 1000).toLocaleTimeString(undefined, time);
 }
 
 /** One of eight colours, the same for the same name everywhere. */

@@ -33,7 +33,7 @@ export function TeamGraph({ team, model }: { team: TeamDetail | null; model: Run
         aria-label={`Graph of the team: ${names.join(", ")}${now}`}
       >
         <defs>
-          <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+          <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="10" markerHeight="10" markerUnits="userSpaceOnUse" orient="auto">
             <path d="M0 0.500L8 4L0 7.500z" className="arrow" />
           </marker>
         </defs>
