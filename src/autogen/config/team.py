@@ -11,10 +11,11 @@ chat: {from: user, to: writer, max_turns: 10}
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -216,11 +217,22 @@ def parsed_team(data: Any, *, where: str = "the team") -> TeamFile:
     try:
         return TeamFile.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'team'}: {fault['msg']}"
-            for fault in error.errors()
-        )
+        faults = "; ".join(_words(fault) for fault in error.errors())
         raise UsageError(f"{where} is no team file: {faults}.") from error
+
+
+_PARTS: Final = (TeamFile, ModelSpec, AgentSpec, CodeSpec, GroupSpec, ChatSpec)
+_KEYS: Final = sorted(
+    {field.alias or name for part in _PARTS for name, field in part.model_fields.items()}
+)
+
+
+def _words(fault: Mapping[str, Any]) -> str:
+    where = ".".join(map(str, fault["loc"])) or "team"
+    if fault["type"] != "extra_forbidden":
+        return f"{where}: {fault['msg']}"
+    near = difflib.get_close_matches(str(fault["loc"][-1]), _KEYS, n=1)
+    return f"{where} is no known key" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _refuse_secrets(data: Any, where: str) -> None:
