@@ -78,7 +78,7 @@ from .turn import (
     watched,
 )
 
-__all__ = ["cards", "routes_of"]
+__all__ = ["routes_of"]
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -117,13 +117,14 @@ async def card_of_team(parts: PartsOf, request: Request, team: str) -> Response:
     return as_json(agent_card_to_dict(card_of(parts, str(request.base_url), team)))
 
 
-def routes_of(parts: Parts) -> list[Route]:
-    """The routes of all agents."""
-    found: list[Route] = []
+def routes_of(parts: Parts) -> APIRouter:
+    """The routes of all agents, and of their cards."""
+    found = APIRouter()
+    found.include_router(cards)
     for team in (None, *sorted(parts.teams)):
         path = "/a2a" if team is None else f"/a2a/{team}"
         for route in create_jsonrpc_routes(_Runs(parts, team), path, context_builder=_Callers()):
-            found.append(Route(path, _for_readers(route.endpoint), methods=["POST"]))
+            found.routes.append(Route(path, _for_readers(route.endpoint), methods=["POST"]))
     logging.getLogger(_DISPATCHER).addFilter(_is_worth_a_traceback)
     return found
 

@@ -7,11 +7,12 @@ Messages of a run are its progress. A question goes to the person at the client 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import anyio
+from anyio.abc import TaskStatus
 from fastapi.concurrency import run_in_threadpool
 from mcp.server import MCPServer
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -85,7 +86,7 @@ _Words = Annotated[str, Field(description="The answer to the question.")]
 
 
 class McpDoor:
-    """An ASGI application; requests are answered while `open` is."""
+    """An ASGI application; requests are answered while `serve` runs."""
 
     def __init__(self, parts: Parts):
         self._parts = parts
@@ -105,11 +106,11 @@ class McpDoor:
             transport_security=unprotected, max_request_body_size=MOST_BYTES
         )
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """Serve inside the `async with` block; once."""
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        """Keep the sessions of clients, until it is cancelled."""
         async with self._server.session_manager.run():
-            yield
+            task_status.started()
+            await anyio.sleep_forever()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
+from anyio import create_task_group
+from anyio.abc import TaskGroup
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..common import Parts
+from .late import Late
 from .openai_chat import chat
 from .openai_errors import ErrorsOfOpenAI
 from .openai_responses import responses
@@ -44,37 +50,58 @@ def open_doors(app: FastAPI, parts: Parts) -> None:
     app.include_router(chat)
     app.include_router(responses)
     app.add_middleware(ErrorsOfOpenAI)
-    if find_spec("mcp") is not None:
+    if _is_there("mcp"):
         _open_mcp(app, parts)
-    if find_spec("a2a") is not None and find_spec("sse_starlette") is not None:
-        _open_a2a(app, parts)
-    if find_spec("ag_ui") is not None:
-        _open_ag_ui(app)
+    if _is_there("a2a", "sse_starlette"):
+        _add(app, "/a2a", Late(partial(run_in_threadpool, _a2a, parts)))
+    if _is_there("ag_ui"):
+        _add(app, "/ag-ui", Late(partial(run_in_threadpool, _ag_ui)))
+
+
+def _is_there(*packages: str) -> bool:
+    return all(find_spec(package) is not None for package in packages)
+
+
+def _add(app: FastAPI, path: str, door: ASGIApp) -> None:
+    for below in (path, path + "/{rest:path}"):
+        app.router.routes.append(Route(below, door))
 
 
 def _open_mcp(app: FastAPI, parts: Parts) -> None:
-    from .mcp import McpDoor
-
-    door = McpDoor(parts)
-    app.router.routes.append(Route("/mcp", door, name="mcp"))
     outside = app.router.lifespan_context
+    tasks: TaskGroup | None = None
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[Any]:
-        async with outside(app) as state, door.open():
+        nonlocal tasks
+        async with outside(app) as state, create_task_group() as tasks:
             yield state
+            tasks.cancel_scope.cancel()
+
+    async def made() -> ASGIApp:
+        assert tasks is not None
+        door = await run_in_threadpool(_mcp, parts)
+        await tasks.start(door.serve)
+        answering: ASGIApp = door
+        return answering
 
     app.router.lifespan_context = lifespan
+    app.router.routes.append(Route("/mcp", Late(made)))
 
 
-def _open_a2a(app: FastAPI, parts: Parts) -> None:
-    from .a2a import cards, routes_of
+def _mcp(parts: Parts) -> Any:
+    from .mcp import McpDoor
 
-    app.include_router(cards)
-    app.router.routes.extend(routes_of(parts))
+    return McpDoor(parts)
 
 
-def _open_ag_ui(app: FastAPI) -> None:
+def _a2a(parts: Parts) -> ASGIApp:
+    from .a2a import routes_of
+
+    return routes_of(parts)
+
+
+def _ag_ui() -> ASGIApp:
     from .ag_ui import ag_ui
 
-    app.include_router(ag_ui)
+    return ag_ui
