@@ -285,15 +285,16 @@ class Database:
             self._beating.join()
         if self.pid != os.getpid():
             return
+        if self._beating is not None:
+            # First, so that others go on with what is under way here while that ends.
+            with suppress(JournalError):
+                self.store.leave(self.worker_id)
         if self._engine is not None:
             self._engine.close()
             self._engine = None
         if self._notices is not None:
             self._notices.close()
             self._notices = None
-        if self._beating is not None:
-            with suppress(JournalError):
-                self.store.leave(self.worker_id)
         self.store.close()
 
 
