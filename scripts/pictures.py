@@ -77,11 +77,28 @@ def _finished(window: Window) -> None:
     expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE), timeout=60_000)
 
 
-def run_waiting(window: Window) -> None:
+def _failed(window: Window) -> None:
     """A program has failed, and its repair waits for a person."""
     window.begin("demo-approval", "Plot a chart of the share price, year to date.")
     window.question.get_by_role("button", name="Approve").click()
     expect(window.transcript).to_contain_text("KeyError", timeout=60_000)
+    expect(window.question.get_by_role("button", name="Approve")).to_be_visible()
+
+
+def repair(window: Window) -> None:
+    """The buttons below the repair."""
+    _failed(window)
+    window.question.get_by_role("button", name="Approve").scroll_into_view_if_needed()
+
+
+def chart(window: Window) -> None:
+    """The repair was approved, and drew its chart."""
+    _failed(window)
+    window.question.get_by_role("button", name="Approve").click()
+    expect(window.transcript).to_contain_text("days of 2026, from", timeout=60_000)
+    picture = window.transcript.get_by_role("img", name="share_price.png")
+    expect(picture).to_be_visible()
+    window.page.wait_for_function("one => one.complete", arg=picture.element_handle())
     expect(window.question).to_be_visible()
 
 
@@ -108,15 +125,15 @@ def difference(window: Window) -> None:
     expect(window.page.get_by_test_id("diff")).to_be_visible()
 
 
-WIDE = {"viewport": {"width": 1360, "height": 850}}
+WIDE = {"viewport": {"width": 1360, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 
 PICTURES: dict[str, tuple[Callable[[Window], None], dict[str, Any]]] = {
-    "run": (run_waiting, {**WIDE, "color_scheme": "light"}),
-    "dark": (run_waiting, {**WIDE, "color_scheme": "dark"}),
+    "run": (chart, {**WIDE, "color_scheme": "light"}),
+    "dark": (chart, {**WIDE, "color_scheme": "dark"}),
     "graph": (group, {**WIDE, "color_scheme": "light"}),
     "diff": (difference, {**WIDE, "color_scheme": "light"}),
-    "phone": (run_waiting, {**PHONE, "color_scheme": "light"}),
+    "phone": (repair, {**PHONE, "color_scheme": "light"}),
 }
 
 
