@@ -18,7 +18,6 @@ from ..errors import ReplayMismatch, UsageError, UsageTypeError
 from ..events import Event
 from ..limits.budget import Budget
 from ..store.base import Counts, QuestionRecord, RunRecord, Verdict
-from ..store.keys import Keys
 from .folder import find_teams
 from .putting import telling_of
 from .retelling import Difference, Replay, difference, forked, replayed, replaying
@@ -28,6 +27,7 @@ from .worker import Worker, is_own_budget, own_budget
 if TYPE_CHECKING:
     from ..store.account import BudgetRecord
     from ..store.blobs import FileRecord
+    from ..store.keys import Keys
     from ..store.usage import UsageSum
 
 __all__ = ["STILL", "OnConflict", "Runtime"]
@@ -533,6 +533,8 @@ class Runtime:
     @property
     def keys(self) -> Keys:
         """The keys of callers of servers that work for this database."""
+        from ..store.keys import Keys
+
         return Keys(self._database.store)
 
     def worker(

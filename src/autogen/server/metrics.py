@@ -5,7 +5,6 @@ Source of the format: https://prometheus.io/docs/instrumenting/exposition_format
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterable, Mapping
 
@@ -35,7 +34,6 @@ def tell_metrics(parts: PartsOf) -> Response:
     began_s = time.perf_counter()
     counts = parts.runtime.counts()
     (used,) = parts.runtime.usage(by=None)
-    rss_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     lines = [
         *_metric("info", "gauge", "The version of autogen-next.", [({"version": __version__}, 1)]),
         *_metric(
@@ -66,7 +64,7 @@ def tell_metrics(parts: PartsOf) -> Response:
             ],
         ),
         *_metric("model_cost_usd_total", "counter", "US dollars.", [({}, used.cost_usd)]),
-        *_metric("memory_peak_bytes", "gauge", "Of this process.", [({}, rss_kib * 1024)]),
+        *_metric("memory_peak_bytes", "gauge", "Of this process.", _memory()),
         *_metric(
             "metrics_seconds",
             "gauge",
@@ -75,6 +73,15 @@ def tell_metrics(parts: PartsOf) -> Response:
         ),
     ]
     return Response("\n".join(lines) + "\n", media_type=_TYPE)
+
+
+def _memory() -> Rows:
+    try:
+        import resource
+    except ModuleNotFoundError:
+        # Windows.
+        return
+    yield {}, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _metric(name: str, kind: str, words: str, rows: Rows) -> Iterable[str]:
