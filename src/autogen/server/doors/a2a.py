@@ -59,7 +59,7 @@ from ...runtime.runtime import STILL
 from ...store.base import RunRecord
 from ..callers import Caller, caller_of, needs
 from ..common import Parts, PartsOf
-from ..problems import Problem, problem_of
+from ..problems import Problem
 from ..telling import as_json
 from .a2a_cards import card_of
 from .answers import asked
@@ -75,6 +75,7 @@ from .turn import (
     open_questions,
     own_run,
     said_in,
+    told_of,
     watched,
 )
 
@@ -432,7 +433,7 @@ async def _in_words_of_a2a() -> AsyncIterator[None]:
     except UnknownRun:
         raise TaskNotFoundError from None
     except (AutogenError, Problem) as error:
-        problem = error if isinstance(error, Problem) else problem_of(error)
+        problem = told_of(error)
         kind: Callable[[str], A2AError] = (
             InternalError if problem.status_code >= 500 else (InvalidParamsError)
         )

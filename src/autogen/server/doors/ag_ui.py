@@ -45,11 +45,11 @@ from ...events import Event
 from ...store.base import QuestionRecord
 from ..callers import Caller, CallerOf, needs
 from ..common import Parts, PartsOf
-from ..problems import Problem, problem_of
+from ..problems import Problem
 from ..strict import StrictRoute
 from .answers import asked, clean
 from .speech import Said, text_of_content
-from .turn import Standing, Turn, answered, begun, context_of, id_of_key, own_question
+from .turn import Standing, Turn, answered, begun, context_of, id_of_key, own_question, told_of
 
 __all__ = ["ag_ui"]
 
@@ -161,7 +161,7 @@ class _Telling:
                 yield self._encoder.encode(told)
             last = self._end(await self._turn.standing())
         except (AutogenError, Problem) as error:
-            problem = error if isinstance(error, Problem) else problem_of(error)
+            problem = told_of(error)
             last = RunErrorEvent(message=problem.detail, code=str(problem.status_code))
         yield self._encoder.encode(last)
 

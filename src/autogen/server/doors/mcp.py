@@ -39,7 +39,7 @@ from ...store.base import QuestionRecord
 from ..callers import Caller, caller_of
 from ..common import Parts
 from ..guard import MOST_BYTES
-from ..problems import Problem, problem_of
+from ..problems import Problem
 from .answers import asked
 from .turn import (
     Standing,
@@ -50,6 +50,7 @@ from .turn import (
     open_questions,
     own_question,
     own_run,
+    told_of,
     watched,
 )
 
@@ -204,7 +205,7 @@ class McpDoor:
                         await ctx.report_progress(turn.after + said.n, message=text)
             return await turn.standing()
         except (AutogenError, Problem) as error:
-            raise _tool_error(error) from error
+            raise ToolError(told_of(error).detail) from error
 
 
 def _caller(ctx: Context[Any, Any]) -> Caller:
@@ -218,12 +219,7 @@ async def _told(function: Callable[..., T], /, *args: Any) -> T:
     try:
         return await run_in_threadpool(function, *args)
     except (AutogenError, Problem) as error:
-        raise _tool_error(error) from error
-
-
-def _tool_error(error: AutogenError | Problem) -> ToolError:
-    problem = error if isinstance(error, Problem) else problem_of(error)
-    return ToolError(problem.detail)
+        raise ToolError(told_of(error).detail) from error
 
 
 def _can_ask(ctx: Context[Any, Any]) -> bool:

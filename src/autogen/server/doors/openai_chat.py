@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
+from ...errors import AutogenError
 from ..callers import CallerOf, needs
 from ..common import PartsOf
 from ..problems import Problem
@@ -19,6 +20,7 @@ from ..telling import as_json
 from .openai_errors import error_of
 from .openai_in import ChatIn, conversation_of
 from .openai_turn import Answer, Gone, turn_of
+from .turn import told_of
 
 __all__ = ["CLOSED", "HEADERS", "Key", "chat"]
 
@@ -114,7 +116,8 @@ async def _chunks(answer: Answer, model: str, *, with_usage: bool) -> AsyncItera
         async with aclosing(answer.pieces()) as pieces:
             async for piece in pieces:
                 yield ": still here\n\n" if piece is None else chunk({"content": piece})
-    except Problem as problem:
+    except (AutogenError, Problem) as failure:
+        problem = told_of(failure)
         yield f"data: {json.dumps({'error': error_of(problem.status_code, problem.detail)})}\n\n"
         return
     yield chunk({}, _reason(answer))

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
+from ...errors import AutogenError
 from ..callers import Caller, CallerOf, needs
 from ..common import Parts, PartsOf
 from ..problems import Problem
@@ -19,7 +20,7 @@ from ..telling import as_json
 from .openai_chat import CLOSED, HEADERS, Key
 from .openai_in import MessageIn, ResponseIn, conversation_of
 from .openai_turn import Answer, Gone, turn_of
-from .turn import Turn, own_run, said_in
+from .turn import Turn, own_run, said_in, told_of
 
 __all__ = ["responses"]
 
@@ -146,7 +147,8 @@ async def _events(answer: Answer, asked: ResponseIn) -> AsyncIterator[str]:
                     continue
                 text += piece
                 yield event("response.output_text.delta", **place, delta=piece, logprobs=[])
-    except Problem as problem:
+    except (AutogenError, Problem) as failure:
+        problem = told_of(failure)
         error = {"code": "server_error", "message": problem.detail}
         yield event("response.failed", response=_response(answer, asked, "failed", error=error))
         return

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from fastapi.concurrency import run_in_threadpool
 
 from ...config.secrets import redact
-from ...errors import UnknownQuestion, UnknownRun
+from ...errors import AutogenError, UnknownQuestion, UnknownRun
 from ...events import Event
 from ...runtime.runtime import STILL
 from ...store.base import QuestionRecord, RunRecord
@@ -24,7 +24,7 @@ from ..budgets import unspent
 from ..callers import Caller
 from ..common import Parts
 from ..live import ENDS
-from ..problems import Problem
+from ..problems import Problem, problem_of
 from ..schemas import MOST_POS
 from ..stream import KEEP_ALIVE_S, PAGE
 from ..strict import read_json
@@ -43,6 +43,7 @@ __all__ = [
     "own_question",
     "own_run",
     "said_in",
+    "told_of",
     "watched",
 ]
 
@@ -96,6 +97,7 @@ class Turn:
         self.completion_tokens = 0
         self.is_watching = is_watching
         self._parts = parts
+        self._end: Standing | None = None
 
     async def events(self) -> AsyncGenerator[Event | None]:
         """Stored events and live text; None now and then while nothing happens.
@@ -126,7 +128,10 @@ class Turn:
                         watch.wake(is_due=True)
                         continue
                     if record.status in STILL or record.status == "waiting":
-                        return
+                        self._end = await run_in_threadpool(self._standing_of, record)
+                        # Somebody else may have answered just now.
+                        if record.status in STILL or self._end.questions:
+                            return
                 for event in watch.live():
                     told_at = time.monotonic()
                     yield event
@@ -173,12 +178,15 @@ class Turn:
                 await watch.wait(left_s)
 
     async def standing(self) -> Standing:
-        """How the run stands."""
+        """How the run stood at the end of the turn; before that, as it stands."""
+        if self._end is not None:
+            return self._end
         record = await run_in_threadpool(self._parts.runtime.run, self.run_id)
-        questions: list[QuestionRecord] = []
-        if record.status not in STILL:
-            questions = await run_in_threadpool(open_questions, self._parts, self.run_id)
-        return Standing(record, questions)
+        return await run_in_threadpool(self._standing_of, record)
+
+    def _standing_of(self, record: RunRecord) -> Standing:
+        is_still = record.status in STILL
+        return Standing(record, [] if is_still else open_questions(self._parts, self.run_id))
 
 
 def begun(
@@ -232,9 +240,9 @@ def answered(parts: Parts, caller: Caller, question: QuestionRecord, words: str)
     return Turn(parts, question.run_id, after=after, speech=Speech(answer=answer or None))
 
 
-def watched(parts: Parts, run_id: str, *, after: int | None = None) -> Turn:
-    """The turn of whoever only looks on; from what happens next, or from number `after`."""
-    after = _last_pos(parts, run_id) if after is None else after
+def watched(parts: Parts, run_id: str) -> Turn:
+    """The turn of whoever only looks on, from what happens next."""
+    after = _last_pos(parts, run_id)
     return Turn(parts, run_id, after=after, speech=Speech(), is_watching=True)
 
 
@@ -262,6 +270,11 @@ def own_question(parts: Parts, caller: Caller, question_id: str) -> QuestionReco
         if caller.owns(parts.runtime.run(question.run_id).belongs_to):
             return question
     raise UnknownQuestion(f"there is no question {question_id!a}.")
+
+
+def told_of(error: AutogenError | Problem) -> Problem:
+    """What a client is told of an error."""
+    return error if isinstance(error, Problem) else problem_of(error)
 
 
 def may(caller: Caller, scope: str) -> None:
