@@ -51,5 +51,7 @@ def converse(asked: Task) -> Started:
 
 
 if __name__ == "__main__":
-    print(f"Listening on {service.url}; the token is {service.token}", flush=True)
-    service.run()
+    words = f"Listening on {service.url}"
+    if service.token is not None:
+        words += f"; the token is {service.token}"
+    service.run(when_ready=lambda: print(words, flush=True))
