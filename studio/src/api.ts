@@ -150,7 +150,7 @@ export type Answer = { action: "approve" | "edit" | "text" | "deny" | "stop"; te
 export interface NewRun {
   team: string;
   message?: string;
-  budget?: { usd: number };
+  budget?: { usd?: number; steps?: number };
   files?: string[];
 }
 
@@ -166,7 +166,7 @@ export const api = {
   run: (id: string) => ask<Run>("GET", at(id)),
   begin: (asked: NewRun) => ask<Run>("POST", "/runs", asked),
   act: (id: string, verb: "cancel" | "pause" | "resume") => ask<Run>("POST", `${at(id)}/${verb}`),
-  fork: (id: string, pos: number, edit: string) =>
+  fork: (id: string, pos: number, edit: string | null) =>
     ask<Run>("POST", `${at(id)}/fork`, { at: pos, edit }),
   diff: (id: string, other: string) =>
     ask<Difference>("GET", `${at(id)}/diff?other=${encodeURIComponent(other)}`),

@@ -34,12 +34,17 @@ function takeToken(): string | null {
   const found = /^#token=(.+)$/.exec(location.hash)?.[1];
   if (found === undefined) return null;
   history.replaceState(null, "", location.pathname === "/" ? paths.runs : location.pathname);
-  return decodeURIComponent(found);
+  try {
+    return decodeURIComponent(found);
+  } catch {
+    return found;
+  }
 }
 
 export function App() {
   const route = useRoute();
   const [entry, setEntry] = useState<"checking" | "in" | "out">("checking");
+  const [isRefused, setRefused] = useState(false);
   const [isNew, setNew] = useState(false);
   const [isHelp, setHelp] = useState(false);
   const [theme, nextTheme] = useTheme();
@@ -50,7 +55,10 @@ export function App() {
     const known = token === null ? api.teams() : api.signIn(token);
     known.then(
       () => setEntry("in"),
-      (error: { status?: number }) => setEntry(error.status === 401 ? "out" : "in"),
+      (error: { status?: number }) => {
+        setRefused(token !== null && error.status === 401);
+        setEntry(error.status === 401 ? "out" : "in");
+      },
     );
   }, []);
 
@@ -60,7 +68,7 @@ export function App() {
   useKey("t", nextTheme);
 
   if (entry === "checking") return <main className="blank" aria-busy="true" />;
-  if (entry === "out") return <SignIn onDone={() => setEntry("in")} />;
+  if (entry === "out") return <SignIn isRefused={isRefused} onDone={() => setEntry("in")} />;
   return (
     <div className="frame">
       <nav className="rail" aria-label="Studio">

@@ -1,12 +1,15 @@
 /** The events of a run as they come, across servers that go away and come back. */
 
-import { STILL, type Status, api } from "./api";
+import { Problem, STILL, type Status, api } from "./api";
 import type { StudioEvent } from "./model/events";
 
 export type Connection = "connecting" | "open" | "reconnecting" | "over";
 
 const FIRST_WAIT_MS = 400;
 const MOST_WAIT_MS = 8000;
+
+/** Answers that asking again does not change. */
+const FOR_GOOD = new Set([401, 403, 404, 422]);
 
 export interface Follower {
   events: (events: StudioEvent[]) => void;
@@ -24,6 +27,7 @@ export function follow(runId: string, to: Follower): { stop: () => void; again: 
   let timer: number | undefined;
   let batch: StudioEvent[] = [];
   let isScheduled = false;
+  let isStopped = false;
 
   const flush = (): void => {
     isScheduled = false;
@@ -76,8 +80,13 @@ export function follow(runId: string, to: Follower): { stop: () => void; again: 
   const retry = async (): Promise<void> => {
     try {
       await api.run(runId);
-      open();
-    } catch {
+      if (!isStopped) open();
+    } catch (error) {
+      if (isStopped) return;
+      if (error instanceof Problem && FOR_GOOD.has(error.status)) {
+        to.connection("over");
+        return;
+      }
       timer = window.setTimeout(retry, waitMs);
       waitMs = Math.min(MOST_WAIT_MS, waitMs * 2);
     }
@@ -85,7 +94,10 @@ export function follow(runId: string, to: Follower): { stop: () => void; again: 
 
   open();
   return {
-    stop: close,
+    stop: () => {
+      isStopped = true;
+      close();
+    },
     again: () => {
       if (source === null) open();
     },

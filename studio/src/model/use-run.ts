@@ -80,6 +80,8 @@ export function useRun(id: string): RunState {
     return made.stop;
   }, [id, look]);
 
-  useRepeated(look, LOOK_MS);
+  useRepeated(() => {
+    if (!isMissing) look();
+  }, LOOK_MS);
   return { model, run, questions, artifacts, connection, isMissing, look };
 }

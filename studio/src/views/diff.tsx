@@ -53,7 +53,7 @@ export function DiffView({ id, other }: { id: string; other: string }) {
         ))}
         {Array.from({ length: n }, (_, at) => {
           const [a, b] = [left.messages[at], right.messages[at]];
-          const isSame = a !== undefined && b !== undefined && a.content === b.content && a.agent === b.agent;
+          const isSame = a !== undefined && b !== undefined && saysSame(a, b);
           if (isSame && a) {
             return (
               <details key={at} className="fold same">
@@ -70,6 +70,11 @@ export function DiffView({ id, other }: { id: string; other: string }) {
                 <>
                   <strong className="agent">{one.agent}</strong>
                   <Words>{one.content}</Words>
+                  {one.toolCalls.map((call) => (
+                    <p key={call.id || call.name} className="call">
+                      calls <code>{`${call.name}(${call.args})`}</code>
+                    </p>
+                  ))}
                 </>
               )}
             </div>
@@ -78,6 +83,13 @@ export function DiffView({ id, other }: { id: string; other: string }) {
       </div>
     </div>
   );
+}
+
+/** Whether two messages differ in nothing that was said or asked for; ids of calls do not count. */
+function saysSame(a: MessageItem, b: MessageItem): boolean {
+  const calls = (one: MessageItem): string =>
+    JSON.stringify(one.toolCalls.map((call) => [call.name, call.args]));
+  return a.content === b.content && a.agent === b.agent && calls(a) === calls(b);
 }
 
 async function load(id: string): Promise<Side> {

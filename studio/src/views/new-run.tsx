@@ -12,6 +12,7 @@ export function NewRunDialog({ onClose }: { onClose: () => void }) {
   const [last, setLast] = useKept("team", "", "always");
   const [message, setMessage] = useKept("new message", "");
   const [usd, setUsd] = useState("");
+  const [steps, setSteps] = useState("");
   const [files, setFiles] = useState<File[]>([]);
   const [trouble, setTrouble] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
@@ -31,7 +32,10 @@ export function NewRunDialog({ onClose }: { onClose: () => void }) {
     try {
       const asked: NewRun = { team: team.name };
       if (message.trim()) asked.message = message;
-      if (usd.trim()) asked.budget = { usd: Number(usd) };
+      const budget: NonNullable<NewRun["budget"]> = {};
+      if (usd.trim()) budget.usd = Number(usd);
+      if (steps.trim()) budget.steps = Number(steps);
+      if (Object.keys(budget).length > 0) asked.budget = budget;
       if (files.length > 0) {
         asked.files = (await Promise.all(files.map((file) => api.upload(file)))).map((one) => one.id);
       }
@@ -80,7 +84,19 @@ export function NewRunDialog({ onClose }: { onClose: () => void }) {
             <input type="file" multiple onChange={(event) => setFiles([...(event.target.files ?? [])])} />
           </label>
           <label className="field narrow">
-            <span>Budget in US dollars</span>
+            <span>Most steps</span>
+            <input
+              type="number"
+              min="1"
+              step="1"
+              inputMode="numeric"
+              placeholder="no limit"
+              value={steps}
+              onChange={(event) => setSteps(event.target.value)}
+            />
+          </label>
+          <label className="field narrow">
+            <span>Most US dollars</span>
             <input
               type="number"
               min="0"

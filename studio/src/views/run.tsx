@@ -258,7 +258,7 @@ function ForkDialog(props: { run: string; message: MessageItem; onClose: () => v
   const fork = async (): Promise<void> => {
     setBusy(true);
     try {
-      const made = await api.fork(run, message.pos, words);
+      const made = await api.fork(run, message.pos, words === message.content ? null : words);
       onClose();
       go(paths.run(made.id));
     } catch (error) {

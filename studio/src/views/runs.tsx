@@ -46,10 +46,14 @@ export function RunsView({ onNew }: { onNew: () => void }) {
 
   const more = async (): Promise<void> => {
     if (next === null) return;
-    const page = await api.runs(next);
-    hasOlder.current = true;
-    setOlder((before) => [...before, ...page.items]);
-    setNext(page.next);
+    try {
+      const page = await api.runs(next);
+      hasOlder.current = true;
+      setOlder((before) => [...before, ...page.items]);
+      setNext(page.next);
+    } catch (error) {
+      setTrouble(error instanceof Error ? error.message : String(error));
+    }
   };
 
   const shown = useMemo(() => {

@@ -4,9 +4,11 @@ import { type FormEvent, useState } from "react";
 import { Problem, api } from "../api";
 import { Alert, Button } from "../ui/parts";
 
-export function SignIn({ onDone }: { onDone: () => void }) {
+const WRONG = "That is not the token of this server, nor a key that holds.";
+
+export function SignIn({ isRefused, onDone }: { isRefused: boolean; onDone: () => void }) {
   const [token, setToken] = useState("");
-  const [trouble, setTrouble] = useState<string | null>(null);
+  const [trouble, setTrouble] = useState<string | null>(isRefused ? WRONG : null);
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     try {
@@ -14,7 +16,7 @@ export function SignIn({ onDone }: { onDone: () => void }) {
       onDone();
     } catch (error) {
       const isWrong = error instanceof Problem && error.status === 401;
-      setTrouble(isWrong ? "That is not the token of this server, nor a key that holds." : String(error));
+      setTrouble(isWrong ? WRONG : error instanceof Error ? error.message : String(error));
     }
   };
   return (
