@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -361,3 +362,28 @@ def test_teams_are_told_in_detail(live: Serving) -> None:
     assert (told["agents"][1]["kind"], told["agents"][1]["model"]) == ("assistant", "coder")
     assert told["version"] == live.get("/api/v1/teams/coding")["version"]
     assert "api_key" not in json.dumps(told)
+
+
+@wall
+def test_a_person_edits_code_before_it_runs(walled: Serving) -> None:
+    run_id = walled.begin("checked", "COUNT")
+
+    deadline_s = time.monotonic() + WAIT_S
+    # The event tells of the question just before it can be answered.
+    while not (found := walled.get(f"/api/v1/questions?run_id={run_id}")["items"]):
+        assert time.monotonic() < deadline_s
+    (question,) = found
+    (asked,) = [e for e in _events(walled, run_id) if e["type"] == "question.asked"]
+    assert (question["id"], question["kind"]) == (asked["data"]["id"], "approve")
+    about = walled.get(f"/api/v1/runs/{run_id}/events?after={question['pos'] - 1}")["items"][0]
+    assert "for n in range(20)" in about["data"]["message"]["content"]
+    path = f"/api/v1/questions/{question['id']}/answer"
+    assert walled.call("POST", path, {"action": "edit"}).status == 422
+    text = "```python\nprint('mine')\n```"
+    answer = walled.call("POST", path, {"action": "edit", "text": text})
+    assert (answer.status, answer.json["is_edit"]) == (200, True)
+    told = [event for name, event in streamed(walled, run_id) if name == "message"]
+    (edited,) = [event for event in told if event["type"] == "message.edited"]
+    assert edited["data"]["message"]["content"] == text
+    (ran,) = [event for event in told if event["type"] == "code.finished"]
+    assert ran["data"]["output"] == "mine\n"

@@ -110,7 +110,8 @@ class Run:
 
     def path_ahead(self) -> str:
         """The path of the branch that the next step of this branch is taken in."""
-        return f"{self.path}{self._steps + 1}/"
+        # A position has the path in it already, and its branch has both.
+        return f"{self.path}{self.path}{self._steps + 1}/"
 
     def next_position(self) -> str:
         """The position of the next step of this branch."""

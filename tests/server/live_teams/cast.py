@@ -40,6 +40,12 @@ def coding() -> dict[str, Any]:
     return {**_coding("NEVER", network="none"), "max_turns": 2}
 
 
+@autogen.team("checked")
+def checked() -> dict[str, Any]:
+    """Two of whom one writes code, and a person looks at it before it runs."""
+    return {**_coding("ALWAYS", network="none"), "max_turns": 2}
+
+
 @autogen.team("reaching")
 def reaching() -> dict[str, Any]:
     """Two whose code wants to reach a host that it may not."""
