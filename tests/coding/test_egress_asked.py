@@ -300,7 +300,9 @@ def test_host_that_somebody_allows_unasked_is_reached_by_code_that_tries_again(
     again = (
         f"```python\n{FETCH}\nimport time\n"
         "for _ in range(200):\n"
-        "    try:\n        print(urllib.request.urlopen('http://a.example/x').read().decode())\n        break\n"
+        "    try:\n"
+        "        print(urllib.request.urlopen('http://a.example/x').read().decode())\n"
+        "        break\n"
         "    except OSError:\n        time.sleep(0.02)\n```"
     )
     bot = speaker("bot", [again, "done"])
