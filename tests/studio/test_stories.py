@@ -139,8 +139,7 @@ def test_killed_server_comes_back_and_nothing_is_lost_or_twice(own_studio, look)
     again = own_studio(port=studio.port)
     # Another token: whoever has the new address comes in again.
     window.studio = again
-    window.page.goto(again.door)
-    window.open(run_id)
+    window.enter().open(run_id)
     expect(window.transcript).to_contain_text("turn 60")
     expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE))
     window.expect_everything_once(run_id)
@@ -167,6 +166,7 @@ def test_fork_from_a_message_with_other_words_and_the_difference(studio, look):
     run_id = studio.begin("group", "Why is the sky blue?")
     studio.ended(run_id)
     window = look().enter().open(run_id)
+    expect(window.messages.first).to_be_visible()
     pos = window.positions()[0]
     window.message(pos).hover()
     window.button(re.compile(rf"Fork from message {pos}\b")).click()
