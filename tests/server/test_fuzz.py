@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import Flaky, Unsatisfiable
 from tests.server.serving import Serving
 
 with warnings.catch_warnings():
@@ -103,6 +104,7 @@ def test_no_request_breaks_the_server(fuzzed: Serving) -> None:
 
 def test_no_sequence_of_requests_breaks_the_server(fuzzed: Serving) -> None:
     n_cases, n_followed = 0, 0
+    broken: list[str] = []
     form: type[OpenAPIStateMachine] = described(fuzzed).as_state_machine()
 
     class Sequences(form):
@@ -116,12 +118,22 @@ def test_no_sequence_of_requests_breaks_the_server(fuzzed: Serving) -> None:
             nonlocal n_cases, n_followed
             n_cases += 1
             n_followed += case.operation.path.count("{") > 0 and response.status_code < 300
-            check(response)
+            try:
+                check(response)
+            except AssertionError as error:
+                broken.append(f"{case.method} {case.formatted_path}: {error}")
 
-    n_sequences = max(1, round(N_CASES * SHARE_IN_TURN / STEPS_IN_TURN))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        Sequences.run(settings=limited(n_sequences, stateful_step_count=STEPS_IN_TURN))
-    assert n_cases >= N_CASES * SHARE_IN_TURN * 0.5
+    wanted = N_CASES * SHARE_IN_TURN
+    most = limited(round(min(wanted, 600) / STEPS_IN_TURN), stateful_step_count=STEPS_IN_TURN)
+    for n in range(1000):
+        if n_cases >= wanted:
+            break
+        with warnings.catch_warnings(), suppress(Flaky):
+            # What runs have come to meanwhile makes a sequence another one when it is tried again.
+            warnings.simplefilter("ignore")
+            seed(SEED + n)(Sequences)
+            Sequences.run(settings=most)
+    assert broken == []
+    assert n_cases >= wanted
     # Requests for things that earlier ones have made.
     assert n_followed >= n_cases * 0.02
