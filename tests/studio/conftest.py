@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,7 +19,10 @@ from autogen.testing import LoopbackLLM
 
 
 @pytest.fixture(scope="session")
-def browser(require_part: Callable[..., NoReturn]) -> Iterator[Browser]:
+def driven(
+    require_part: Callable[..., NoReturn],
+) -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """A browser, and the loop that its driver turns in this thread."""
     program = shutil.which("chromium")
     if program is None:
         require_part(
@@ -27,12 +31,24 @@ def browser(require_part: Callable[..., NoReturn]) -> Iterator[Browser]:
             do="run `apt-get install -y chromium` as root",
         )
     with sync_playwright() as driver:
+        loop = asyncio.get_running_loop()
         try:
             browser = driver.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
         except BrowserError as error:
             require_part("chromium", because=f"it does not start ({error})", do="see why")
-        yield browser
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+@pytest.fixture
+def browser(driven: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """The browser. Its loop counts as running during this test alone: others have their own."""
+    browser, loop = driven
+    asyncio._set_running_loop(loop)
+    yield browser
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture(scope="session")

@@ -167,6 +167,7 @@ def test_fork_from_a_message_with_other_words_and_the_difference(studio, look):
     studio.ended(run_id)
     window = look().enter().open(run_id)
     expect(window.messages.first).to_be_visible()
+    expect(window.messages.last).to_be_visible()
     pos = window.positions()[0]
     window.message(pos).hover()
     window.button(re.compile(rf"Fork from message {pos}\b")).click()
