@@ -38,7 +38,9 @@ def public_modules(source: Path = SOURCE) -> list[str]:
         if parts[-1] == "__init__":
             parts.pop()
         name = ".".join(parts)
-        if name not in PROGRAMS and not any(part.startswith("_") for part in parts):
+        # Projects that are written for users are no modules of ours.
+        is_ours = "templates" not in parts and not any(part.startswith("_") for part in parts)
+        if name not in PROGRAMS and is_ours:
             names.append(name)
     return sorted(names)
 
