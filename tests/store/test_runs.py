@@ -256,7 +256,7 @@ def test_a_sign_of_life_from_the_future_is_none(store: SqlStore) -> None:
     assert store.beats_since("w", 10)
 
 
-@pytest.mark.parametrize(("wish", "status"), [("cancel", "cancelled"), ("pause", "paused")])
+@pytest.mark.parametrize("wish, status", [("cancel", "cancelled"), ("pause", "paused")])
 def test_what_was_wished_of_a_run_outlives_its_worker(
     store: SqlStore, wish: Any, status: str
 ) -> None:
