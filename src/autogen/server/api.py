@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from .._version import __version__
 from .artifacts import artifacts
@@ -59,13 +59,11 @@ class _Application(FastAPI):
 def scopes_of(app: FastAPI) -> dict[tuple[str, str], str]:
     """The scope that each route needs, by its path and its method."""
     found = {}
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            for wanted in route.dependencies:
-                if isinstance(wanted.dependency, Needs):
-                    for method in route.methods or ():
-                        scope = wanted.dependency.scope
-                        found[route.path_format, method.lower()] = scope
+    for route in iter_route_contexts(app.routes):
+        for wanted in getattr(route, "dependencies", ()):
+            if isinstance(wanted.dependency, Needs):
+                for method in route.methods or ():
+                    found[route.path_format or "", method.lower()] = wanted.dependency.scope
     return found
 
 
