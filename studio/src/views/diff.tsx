@@ -41,13 +41,17 @@ export function DiffView({ id, other }: { id: string; other: string }) {
         <p className="muted">
           {difference.is_same
             ? "They say the same."
-            : `The first ${difference.n_same} messages are the same.`}
+            : difference.n_same === 0
+              ? "They differ from the first message on."
+              : difference.n_same === 1
+                ? "The first message is the same."
+                : `The first ${difference.n_same} messages are the same.`}
         </p>
       </header>
       <div className="sides">
         {[left, right].map((side, at) => (
           <div key={side.run.id} className="side-head">
-            <Link to={paths.run(side.run.id)}>{at === 0 ? "Original" : "Fork"}: {side.run.title}</Link>
+            <Link to={paths.run(side.run.id)}>{side.run.forked_from === null || at === 0 ? "" : "Fork: "}{side.run.title || side.run.id}</Link>
             <StatusBadge status={side.run.status} />
           </div>
         ))}

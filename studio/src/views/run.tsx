@@ -10,7 +10,7 @@ import { age, count, duration, money } from "../ui/format";
 import { useKey } from "../ui/hooks";
 import { Icon } from "../ui/icons";
 import { Link } from "../ui/link";
-import { Alert, Button, Dialog, Empty, StatusBadge } from "../ui/parts";
+import { Alert, Button, Dialog, Empty, Skeleton, StatusBadge } from "../ui/parts";
 import { QuestionCard } from "./question";
 import { TeamGraph } from "./team";
 import { Timeline } from "./timeline";
@@ -24,6 +24,7 @@ export function RunView({ id }: { id: string }) {
   const { model, run, questions, artifacts, connection, look } = state;
   const [tab, setTab] = useState<Tab>("Transcript");
   const [forking, setForking] = useState<MessageItem | null>(null);
+  const [isComparing, setComparing] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
   const [chosen, setChosen] = useState<number | null>(null);
   const team = useTeam(run?.team ?? null);
@@ -81,7 +82,15 @@ export function RunView({ id }: { id: string }) {
   }
   return (
     <div className="run">
-      <Head run={run} model={model} id={id} connection={connection} now={now} onAct={attempt} />
+      <Head
+        run={run}
+        model={model}
+        id={id}
+        connection={connection}
+        now={now}
+        onAct={attempt}
+        onCompare={() => setComparing(true)}
+      />
       {trouble && <Alert>{trouble}</Alert>}
       {run?.error && <Alert>{`${run.error.type}: ${run.error.text}`}</Alert>}
       <Tabs chosen={tab} onChoose={setTab} nFiles={artifacts.length} />
@@ -119,6 +128,7 @@ export function RunView({ id }: { id: string }) {
             </Empty>
           ))}
       </div>
+      {isComparing && <CompareDialog run={id} onClose={() => setComparing(false)} />}
       {forking && <ForkDialog run={id} message={forking} onClose={() => setForking(null)} />}
     </div>
   );
@@ -131,13 +141,14 @@ function Head(props: {
   connection: string;
   now: number;
   onAct: (act: () => Promise<unknown>) => Promise<void>;
+  onCompare: () => void;
 }) {
-  const { run, model, id, connection, now, onAct } = props;
+  const { run, model, id, connection, now, onAct, onCompare } = props;
   const isOver = isStill(run?.status);
   const canResume = isOver && run?.status !== "finished" && run?.team !== null;
   return (
-    <header className="run-head">
-      <div className="run-title">
+    <>
+      <header className="run-title">
         <Link to={paths.runs} className="back">
           <Icon name="back" /> Runs
         </Link>
@@ -153,13 +164,17 @@ function Head(props: {
             </>
           )}
         </p>
-      </div>
-      <div className="run-state">
+      </header>
+      <div className="run-bar" role="group" aria-label="State of the run">
         {run && <StatusBadge status={run.status} testId="run-status" />}
         <span role="status" className="connection">
           {connection === "reconnecting" ? "Reconnecting…" : ""}
         </span>
+        <Meter run={run} model={model} now={now} />
         <span className="spacer" />
+        <Button kind="quiet" icon="fork" onClick={onCompare}>
+          Compare
+        </Button>
         {run && !isOver && run.team !== null && (
           <Button icon="pause" onClick={() => void onAct(() => api.act(id, "pause"))}>
             Pause
@@ -176,8 +191,7 @@ function Head(props: {
           </Button>
         )}
       </div>
-      <Meter run={run} model={model} now={now} />
-    </header>
+    </>
   );
 }
 
@@ -291,6 +305,35 @@ function ForkDialog(props: { run: string; message: MessageItem; onClose: () => v
           </Button>
         </div>
       </form>
+    </Dialog>
+  );
+}
+
+/** Which other run to lay beside this one. */
+function CompareDialog({ run, onClose }: { run: string; onClose: () => void }) {
+  const [others, setOthers] = useState<Run[] | null>(null);
+  useEffect(() => {
+    api.runs().then(
+      (page) => setOthers(page.items.filter((one) => one.id !== run)),
+      () => setOthers([]),
+    );
+  }, [run]);
+  return (
+    <Dialog title="Compare with another run" onClose={onClose}>
+      {others === null && <Skeleton rows={3} />}
+      {others?.length === 0 && <Empty title="There is no other run." />}
+      <ul className="run-list choices">
+        {others?.map((one) => (
+          <li key={one.id}>
+            <Link to={paths.diff(run, one.id)} className="choice">
+              <span className="run-words">{one.title || one.id}</span>
+              <span className="muted small">
+                {one.team ?? "a program"} · {age(one.created_at)}
+              </span>
+            </Link>
+          </li>
+        ))}
+      </ul>
     </Dialog>
   );
 }

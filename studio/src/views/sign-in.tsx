@@ -1,6 +1,6 @@
 /** The way in for whoever has no cookie yet. */
 
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { Problem, api } from "../api";
 import { Alert, Button } from "../ui/parts";
 
@@ -9,6 +9,18 @@ const WRONG = "That is not the token of this server, nor a key that holds.";
 export function SignIn({ isRefused, onDone }: { isRefused: boolean; onDone: () => void }) {
   const [token, setToken] = useState("");
   const [trouble, setTrouble] = useState<string | null>(isRefused ? WRONG : null);
+  // Whoever came in through another window is in here as well.
+  useEffect(() => {
+    const look = (): void => {
+      if (!document.hidden) api.teams().then(onDone, () => undefined);
+    };
+    window.addEventListener("focus", look);
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      window.removeEventListener("focus", look);
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, [onDone]);
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     try {

@@ -1,6 +1,6 @@
 /** What was said and done in a run, as it happens. */
 
-import { type ReactNode, memo, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type ReactNode, memo, useEffect, useRef, useState } from "react";
 import { type Artifact, api } from "../api";
 import type { CodeItem, EgressItem, Item, Live, MessageItem, NoteItem, ToolItem } from "../model/reducer";
 import { bytes, clock, duration, hueOf } from "../ui/format";
@@ -24,26 +24,33 @@ export function Transcript(props: {
   children: ReactNode;
 }) {
   const { items, live, allowed, artifacts, isLoading, chosen, doings, children } = props;
+  const body = useRef<HTMLDivElement>(null);
   const end = useRef<HTMLDivElement>(null);
   const [isFollowing, setFollowing] = useState(true);
 
   // As long as its end is in view, the page stays at the end; whoever scrolls up is left alone.
   useEffect(() => {
+    const page = document.documentElement;
+    let before = page.scrollTop;
     const see = (): void => {
-      const page = document.documentElement;
-      setFollowing(page.scrollHeight - page.clientHeight - page.scrollTop < 120);
+      if (page.scrollHeight - page.clientHeight - page.scrollTop < 120) setFollowing(true);
+      // What grows below has nobody scroll up.
+      else if (page.scrollTop < before) setFollowing(false);
+      before = page.scrollTop;
     };
     window.addEventListener("scroll", see, { passive: true });
     return () => window.removeEventListener("scroll", see);
   }, []);
-  const nItems = items.length;
-  const nLetters = live.reduce((sum, one) => sum + one.text.length, 0);
-  useLayoutEffect(() => {
-    if (isFollowing && nItems + nLetters > 0) end.current?.scrollIntoView({ block: "end" });
-  }, [nItems, nLetters, isFollowing]);
+  useEffect(() => {
+    if (!isFollowing || !body.current) return;
+    // Words, pictures and questions: whatever makes it longer.
+    const growth = new ResizeObserver(() => end.current?.scrollIntoView({ block: "end" }));
+    growth.observe(body.current);
+    return () => growth.disconnect();
+  }, [isFollowing]);
 
   return (
-    <>
+    <div ref={body}>
       <div className="transcript" role="log" aria-label="Transcript" aria-live="polite">
         {isLoading && items.length === 0 && <Skeleton rows={4} />}
         {items.map((item) => (
@@ -71,7 +78,7 @@ export function Transcript(props: {
           <Icon name="down" /> Newest
         </button>
       )}
-    </>
+    </div>
   );
 }
 
