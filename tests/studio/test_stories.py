@@ -137,9 +137,14 @@ def test_killed_server_comes_back_and_nothing_is_lost_or_twice(own_studio, look)
     studio.kill()
     expect(window.page.get_by_role("status").filter(has_text="econnecting")).to_be_visible()
     again = own_studio(port=studio.port)
-    # Another token: whoever has the new address comes in again.
+    # It has another token; whoever comes in with its address has let the first window in as well.
+    expect(window.page.get_by_label("Token")).to_be_visible()
+    other = window.context.new_page()
+    other.goto(again.door)
+    expect(other.get_by_role("button", name="New run").first).to_be_visible()
     window.studio = again
-    window.enter().open(run_id)
+    window.page.bring_to_front()
+    window.page.evaluate("window.dispatchEvent(new Event('focus'))")
     expect(window.transcript).to_contain_text("turn 60")
     expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE))
     window.expect_everything_once(run_id)

@@ -69,7 +69,7 @@ export function QuestionCard(props: {
         </div>
       </header>
       {isApproval && mode !== "edit" && about && <Proposal message={about} />}
-      {!(isApproval && about) && <p className="prompt">{question.prompt.trim()}</p>}
+      {!(isApproval && about) && <p className="prompt">{forPages(question.prompt)}</p>}
       {mode === "edit" && field("Edited message", edited, setEdited, () => void send({ action: "edit", text: edited }), Math.min(18, edited.split("\n").length + 1))}
       {mode === "deny" && field("Reason", reason, setReason, () => void send({ action: "deny", text: reason }))}
       {mode === "text" && field("Answer", words, setWords, () => void send({ action: "text", text: words }))}
@@ -120,6 +120,15 @@ export function QuestionCard(props: {
       </div>
     </section>
   );
+}
+
+/** The words of the agents' own questions are for terminals; here there are buttons. */
+function forPages(prompt: string): string {
+  return prompt
+    .trim()
+    .replace(/Enter alone (lets|ends)/, "An empty answer $1")
+    .replace(/'exit' ends the chat:?$/, "Stop ends the chat.")
+    .replace(/(lets the agent answer|ends the chat):$/, "$1.");
 }
 
 /** What is to be approved: the code of a message, its calls of tools, or all of it. */

@@ -176,8 +176,8 @@ function Head(props: {
           Compare
         </Button>
         {run && !isOver && run.team !== null && (
-          <Button icon="pause" onClick={() => void onAct(() => api.act(id, "pause"))}>
-            Pause
+          <Button icon="pause" label="Pause" onClick={() => void onAct(() => api.act(id, "pause"))}>
+            <span className="wide-only">Pause</span>
           </Button>
         )}
         {canResume && (
@@ -186,8 +186,8 @@ function Head(props: {
           </Button>
         )}
         {run && !isOver && (
-          <Button kind="danger" icon="stop" onClick={() => void onAct(() => api.act(id, "cancel"))}>
-            Stop run
+          <Button kind="danger" icon="stop" label="Stop run" onClick={() => void onAct(() => api.act(id, "cancel"))}>
+            <span className="wide-only">Stop run</span>
           </Button>
         )}
       </div>
