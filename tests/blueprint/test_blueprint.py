@@ -141,9 +141,92 @@ def test_the_api_has_a_route_that_triggers_the_conversation(project: Project) ->
             server.stdout.close()
 
 
+def asked_as(
+    url: str, key: str, path: str, body: Any = None, *, host: str | None = None
+) -> tuple[int, Any]:
+    """The status and what was answered."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    if host is not None:
+        headers["Host"] = host
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        request = urllib.request.Request(url + path, data, headers)
+        with urllib.request.urlopen(request, timeout=50) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read()
+
+
+def test_the_server_of_compose_starts_without_docker_once_there_is_a_key(tmp_path: Path) -> None:
+    folder = written(tmp_path / "made")
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    told = {**services["server"]["environment"], "HOST": "0.0.0.0", "PORT": "0"}
+    assert services["server"]["environment"]["HOST"] == told["HOST"]
+    project = Project(
+        folder,
+        {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "DOCKER_HOST": f"unix://{tmp_path}/nothing.sock",
+            **told,
+            "AUTOGEN_DATABASE_URL": f"sqlite:///{folder}/runs.db",
+        },
+    )
+    command = " ".join(services["server"]["command"])
+
+    refused = project.shell(command)
+    assert refused.returncode == 1
+    assert "make a key with `autogen keys add" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    def key(name: str, scope: str) -> str:
+        made = project.shell(f"python -m autogen.cli keys add {name} {scope} --budget-usd 2")
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
+
+    ours = key("ours", "--scope runs:write --scope runs:read")
+    other = key("other", "--scope runs:read")
+    server = project.start(command)
+    try:
+        assert server.stdout is not None
+        found = re.fullmatch(r"Listening on http://0\.0\.0\.0:(\d+)\n", server.stdout.readline())
+        assert found
+        url = f"http://127.0.0.1:{found[1]}"
+        # The health check, and the collector.
+        assert asked_as(url, "none", "/readyz")[0] == 200
+        assert asked_as(url, "none", "/readyz", host="server:8000")[0] == 200
+        assert asked_as(url, "none", "/readyz", host="elsewhere.test")[0] == 421
+        # A run is the caller's, and of nobody else who has a key.
+        status, begun = asked_as(url, ours, "/conversation", {"task": "Squares, please."})
+        assert status == 202
+        assert asked_as(url, ours, begun["events"])[0] == 200
+        assert asked_as(url, other, begun["events"])[0] == 404
+        assert asked_as(url, other, "/conversation", {"task": "Squares."})[0] == 403
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=20)
+        assert server.stdout is not None
+        server.stdout.close()
+
+
+def test_the_probes_of_the_cluster_use_names_that_the_server_answers_under(tmp_path: Path) -> None:
+    folder = written(tmp_path / "made") / "deploy/kubernetes"
+    (server,) = (
+        one["spec"]["template"]["spec"]["containers"][0]
+        for one in yaml.safe_load_all((folder / "app.yaml").read_text())
+        if one["kind"] == "Deployment" and one["metadata"]["name"] == "server"
+    )
+    (names,) = (one["value"].split() for one in server["env"] if one["name"] == "ALLOWED_HOSTS")
+    for probe in ("readinessProbe", "livenessProbe"):
+        (host,) = (
+            h["value"] for h in server[probe]["httpGet"]["httpHeaders"] if h["name"] == "Host"
+        )
+        assert host in names
+
+
 def test_compose_takes_its_file(tmp_path: Path, compose: list[str]) -> None:
     folder = written(tmp_path / "made")
-    (folder / ".env").write_text((folder / ".env.example").read_text() + "POSTGRES_PASSWORD=pw\n")
+    (folder / ".env").write_text((folder / ".env.example").read_text() + "\nPOSTGRES_PASSWORD=pw\n")
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PWD": str(folder)}
     done = subprocess.run(
         [*compose, "config"],

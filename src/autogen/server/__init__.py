@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .callers import needs
+    from .callers import CallerOf, needs
     from .service import Service
 
-__all__ = ["Service", "needs"]
+__all__ = ["CallerOf", "Service", "needs"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"Service": ".service", "needs": ".callers"})
+__getattr__, __dir__ = lazy_names(
+    __name__, {"CallerOf": ".callers", "Service": ".service", "needs": ".callers"}
+)

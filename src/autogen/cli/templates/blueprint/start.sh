@@ -27,7 +27,10 @@ fi
 echo "Installing requirements.txt ..."
 venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 
-[ -f .env ] || cp .env.example .env
+# Keys go into .env: nobody else on this machine reads it.
+[ -f .env ] || (umask 077 && cp .env.example .env)
+# Folders that compose shows to workers; made by the engine, they would be root's.
+mkdir -p work_dir .cache/tmp
 
 image=${SANDBOX_IMAGE:-autogen-blueprint-sandbox}
 echo "Building the sandbox, $image ..."

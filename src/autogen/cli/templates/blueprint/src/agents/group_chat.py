@@ -47,18 +47,20 @@ def require_docker() -> None:
 
 def sandbox() -> DockerCommandLineCodeExecutor | PodCommandLineCodeExecutor:
     """Where the code runs: a container of this machine, or a pod where SANDBOX=pod."""
+    network = "public" if os.environ.get("SANDBOX_NETWORK") == "public" else "none"
     if os.environ.get("SANDBOX") == "pod":
         return PodCommandLineCodeExecutor(
             image=os.environ.get("SANDBOX_IMAGE", "autogen-blueprint-sandbox"),
             namespace=os.environ.get("SANDBOX_NAMESPACE", "autogen"),
             timeout=120,
             local_dir=WORK_DIR,
+            network=network,
         )
     return DockerCommandLineCodeExecutor(
         image=os.environ.get("SANDBOX_IMAGE", "autogen-blueprint-sandbox"),
         timeout=120,
         work_dir=WORK_DIR,
-        network="public" if os.environ.get("SANDBOX_NETWORK") == "public" else "none",
+        network=network,
     )
 
 
