@@ -429,7 +429,7 @@ def studio(
 @app.command(epilog=_EXIT_CODES)
 def worker(teams_in: TeamsIn = ".", database: Database = None, debug: Debug = False) -> None:
     """Run chats of teams that were submitted, here and on as many machines as there are."""
-    from .runs import work
+    from .work import work
 
     raise typer.Exit(work(teams_in=teams_in, database=database, debug=debug))
 

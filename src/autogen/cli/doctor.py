@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 
 import autogen
 
+from .._durable.database import database_url
 from ..coding.walls import probe
 from ..config.llm import config_list_from_json
 from ..config.providers import PROVIDERS
@@ -23,7 +26,8 @@ from ..config.secrets import redact
 from ..errors import UsageError
 from .model import CONFIG_LIST, read_dotenv
 from .outcome import ExitCode, exit_with_words
-from .pen import Pen
+from .pen import Pen, size_words
+from .recording import INSTALL_DURABLE
 from .screen import pen_for
 
 __all__ = ["examine", "report"]
@@ -63,6 +67,7 @@ def examine() -> dict[str, Any]:
         "keys": _keys(),
         "config_list": _config_list(),
         "base_url": redact(os.environ.get("OPENAI_BASE_URL", "")) or None,
+        "database": _database(),
         "clashes": clashes(),
     }
 
@@ -159,6 +164,35 @@ def _config_list() -> dict[str, Any] | None:
     return {"ok": True, "why": place, "models": models}
 
 
+def _database() -> dict[str, Any]:
+    """Where durable runs are kept, and whether they are; nothing is made or changed."""
+    url = database_url()
+    place = redact(re.sub(r"//[^/@]*@", "//***@", url))
+    if importlib.util.find_spec("dbos") is None:
+        remedy = INSTALL_DURABLE
+        return {"ok": False, "url": place, "why": "runs are not recorded", "remedy": remedy}
+    kind, _, path = url.partition(":///")
+    if kind == "sqlite":
+        file = Path(path)
+        above = next((folder for folder in file.parents if folder.is_dir()), Path())
+        place_is_ours = os.access(file if file.exists() else above, os.W_OK)
+        if not place_is_ours:
+            remedy = "let this user write there, or set AUTOGEN_DATABASE_URL"
+            return {"ok": False, "url": place, "why": "it cannot be written", "remedy": remedy}
+        why = size_words(file.stat().st_size) if file.exists() else "made with the first run"
+        return {"ok": True, "url": place, "why": why, "remedy": ""}
+    # Asked like this, because opening it for runs would make their tables.
+    import psycopg
+
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        why = " ".join(redact(str(error)).split())
+        remedy = "start it, or set AUTOGEN_DATABASE_URL right"
+        return {"ok": False, "url": place, "why": why, "remedy": remedy}
+    return {"ok": True, "url": place, "why": "answers", "remedy": ""}
+
+
 # -- telling ---------------------------------------------------------------------------------------
 
 
@@ -188,6 +222,11 @@ def _write(pen: Pen, found: dict[str, Any]) -> None:
     if not found["keys"] and listed is None:
         pen.row("none", "set OPENAI_API_KEY, or write OPENAI_API_KEY=... into a file .env here")
         pen.row("", "(a server of your own may need none: --base-url URL --model NAME)")
+    _section(pen, "Durable runs")
+    kept = found["database"]
+    pen.row("database", f"{kept['url']}: {kept['why']}")
+    if kept["remedy"]:
+        pen.row("", f"to do: {kept['remedy']}")
     _section(pen, "Other distributions with the import name `autogen`")
     for clash in found["clashes"]:
         pen.row(clash["name"], f"{clash['version']} clashes with this one")

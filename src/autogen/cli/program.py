@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import runpy
-import secrets
 import shlex
 import sys
 import traceback
@@ -17,6 +15,7 @@ from ..errors import AutogenError, UsageError
 from ..events import Event
 from ..limits.budget import Budget
 from .outcome import ExitCode, code_of_stop, exit_with_words, say
+from .recording import Recording, recording
 from .studio import shown_beside
 
 __all__ = ["run_program"]
@@ -42,20 +41,15 @@ def run_program(
     those that are over are told from their record, and the open one goes on. Where it `is_shown`,
     this process serves the studio until the program ends.
     """
-    is_durable = importlib.util.find_spec("dbos") is not None
-    name = run_id or f"{os.path.splitext(os.path.basename(path))[0]}-{secrets.token_hex(3)}"
-    again = f"autogen run {shlex.quote(path)} --id {name}"
-    if not is_durable:
-        if run_id is not None:
-            say('autogen: --id needs the extra "durable"; this run is not recorded.')
-        else:
-            say('This run is not recorded: the extra "durable" is not installed.')
-    if is_shown and not is_durable:
-        with exit_with_words(debug=debug):
+    with exit_with_words(debug=debug):
+        stem = os.path.splitext(os.path.basename(path))[0]
+        record = recording(stem, run_id=run_id, database=database)
+        if is_shown and record.run_id is None:
             raise UsageError(
                 '--studio shows recorded runs, which need the extra "durable": '
                 'pip install -e ".[server,durable]" in a clone of autogen-next.'
             )
+    again = _command(path, arguments, record)
     ended: list[str | None] = []
 
     def note_end(event: Event) -> None:
@@ -64,9 +58,9 @@ def run_program(
 
     budget = None if budget_usd is None else Budget(usd=budget_usd)
     ambient = RunOptions(
-        id=name if is_durable else None,
-        durable=is_durable,
-        database=database if is_durable else None,
+        id=record.run_id,
+        durable=record.run_id is not None,
+        database=record.database,
         budget=budget,
         timeout_s=timeout_s,
     )
@@ -76,7 +70,7 @@ def run_program(
     try:
         with (
             exit_with_words(debug=debug),
-            shown_beside(database) if is_shown else nullcontext(),
+            shown_beside(record.database) if is_shown else nullcontext(),
             options(ambient),
         ):
             try:
@@ -88,7 +82,7 @@ def run_program(
                 traceback.print_exc()
                 raise SystemExit(int(ExitCode.ERROR)) from None
     except SystemExit as end:
-        if end.code not in (None, 0) and is_durable:
+        if end.code not in (None, 0) and again:
             say(f"To go on: {again}")
         raise
     finally:
@@ -97,8 +91,14 @@ def run_program(
     stopped = next((reason for reason in ended if reason in _TOLD), None)
     if stopped is None:
         return int(ExitCode.DONE)
-    say(
-        f"autogen: a chat stopped early ({stopped})."
-        + (f" To go on: {again}" if is_durable else "")
-    )
+    say(f"autogen: a chat stopped early ({stopped}).", *([f"To go on: {again}"] if again else []))
     return int(code_of_stop(stopped))
+
+
+def _command(path: str, arguments: Sequence[str], record: Recording) -> str | None:
+    """What goes on with the run; None where it is not recorded."""
+    if record.run_id is None:
+        return None
+    place = [] if record.database is None else ["--database", record.database]
+    words = ["autogen", "run", path, "--id", record.run_id, *place]
+    return shlex.join([*words, *(["--", *arguments] if arguments else [])])

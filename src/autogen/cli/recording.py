@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from ..errors import UsageError
 from .outcome import say
 
-__all__ = ["Recording", "recording"]
+__all__ = ["INSTALL_DURABLE", "Recording", "recording"]
+
+INSTALL_DURABLE = 'pip install -e ".[durable]" in a clone of autogen-next.'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ def recording(stem: str, *, run_id: str | None, database: str | None) -> Recordi
     if run_id is not None or database is not None:
         raise UsageError(
             '--id and --database are for recorded runs, which need the extra "durable": '
-            'pip install "autogen-next[durable]".'
+            + INSTALL_DURABLE
         )
-    say('This run is not recorded: the extra "durable" is not installed.')
+    say(f'This run is not recorded; that needs the extra "durable": {INSTALL_DURABLE}')
     return Recording(run_id=None, database=None)

@@ -16,7 +16,7 @@ from ..runtime.folder import find_teams
 from ..runtime.runtime import Runtime
 from ..store.base import QuestionRecord, RunRecord
 from .outcome import ExitCode, code_of_stop, exit_with_words, say
-from .pen import harmless, time_words
+from .pen import harmless
 
 __all__ = [
     "answer",
@@ -31,7 +31,6 @@ __all__ = [
     "show",
     "submit",
     "verify",
-    "work",
 ]
 
 _PERIOD = re.compile(r"(\d+)([smhd])")
@@ -43,23 +42,6 @@ _WIDTH = 72
 def _runtime(database: str | None, *, debug: bool) -> Iterator[Runtime]:
     with exit_with_words(debug=debug), Runtime(database) as runtime:
         yield runtime
-
-
-def work(*, teams_in: str, database: str | None, debug: bool) -> int:
-    """Run a worker until Ctrl-C or SIGTERM."""
-    import signal
-    import threading
-
-    over = threading.Event()
-    with _runtime(database, debug=debug) as runtime:
-        worker = runtime.worker(teams_in)
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(kind, lambda *_: over.set())
-        worker.start()
-        say(f"working for {', '.join(sorted(worker.teams))}; Ctrl-C ends it, runs go on elsewhere.")
-        over.wait()
-        worker.stop()
-    return int(ExitCode.DONE)
 
 
 def submit(
@@ -116,12 +98,11 @@ def list_runs(
             for record in found:
                 print(json.dumps(_facts(record)))
             return int(ExitCode.DONE)
-        rows = [("RUN", "TEAM", "STATUS", "STOPPED", "MESSAGES", "CHANGED")]
+        rows = [("RUN", "TEAM", "STATUS", "SAID", "CHANGED")]
         for record in found:
             n = str((record.result or {}).get("n_messages", ""))
-            stopped = record.stop_reason or ""
-            age = _age(record.updated_at)
-            rows.append((record.id, record.team or "-", record.status, stopped, n, age))
+            age = _age(record.updated_at).removesuffix(" ago")
+            rows.append((record.id, _clipped(record.team or "-", 8), _status(record), n, age))
         _print_table(rows)
         if not found:
             say("There are no such runs.")
@@ -143,6 +124,19 @@ def _facts(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def _status(record: RunRecord) -> str:
+    """Its status, and why it ended where that is news."""
+    is_news = record.status == "finished" and record.stop_reason not in (None, "termination")
+    return f"{record.status} ({record.stop_reason})" if is_news else record.status
+
+
+def _clipped(text: str, width: int) -> str:
+    """`text` as a person gets it; programs that read the table get all of it."""
+    if len(text) <= width or not sys.stdout.isatty():
+        return text
+    return f"{text[: width - 1]}…"
+
+
 def _age(at: datetime | None) -> str:
     if at is None:
         return ""
@@ -151,7 +145,9 @@ def _age(at: datetime | None) -> str:
         return f"{seconds / 86400:.0f} days ago"
     if seconds >= 2 * 3600:
         return f"{seconds / 3600:.0f} h ago"
-    return f"{time_words(seconds)} ago"
+    if seconds >= 120:
+        return f"{seconds / 60:.0f} min ago"
+    return f"{seconds:.0f} s ago"
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
@@ -176,7 +172,8 @@ def show(
         record = runtime.run(run_id)
         if not as_json:
             why = f" ({record.stop_reason})" if record.stop_reason else ""
-            print(f"\n{record.id}: {record.status}{why}, {record.attempts} executions")
+            n_executions = f"{record.attempts} execution{'' if record.attempts == 1 else 's'}"
+            print(f"\n{record.id}: {record.status}{why}, {n_executions}")
     return int(ExitCode.DONE)
 
 
