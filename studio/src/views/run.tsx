@@ -172,8 +172,8 @@ function Head(props: {
         </span>
         <Meter run={run} model={model} now={now} />
         <span className="spacer" />
-        <Button kind="quiet" icon="fork" onClick={onCompare}>
-          Compare
+        <Button kind="quiet" icon="fork" label="Compare" onClick={onCompare}>
+          <span className="wide-only">Compare</span>
         </Button>
         {run && !isOver && run.team !== null && (
           <Button icon="pause" label="Pause" onClick={() => void onAct(() => api.act(id, "pause"))}>
