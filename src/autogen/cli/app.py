@@ -31,6 +31,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Boxes and colours of the help would cost a quarter of a second: rich is loaded for them.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -168,7 +170,7 @@ def run(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Two agents work on a task until it is done; or a program or a team does.
+    """Have two agents, a program or a team work until they are done.
 
     With the extra `durable` it survives its death: run again with the same --id, it goes on.
     """
@@ -247,7 +249,7 @@ def chat(
     ] = "coding",
     debug: Debug = False,
 ) -> None:
-    """Talk with an assistant; its code runs in the sandbox when you say so."""
+    """Talk with an assistant; its code runs when you say so."""
     from .chat import talk
 
     raise typer.Exit(talk(model=model, base_url=base_url, work_dir=work_dir, debug=debug))
@@ -260,7 +262,7 @@ def doctor(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Tell which walls work here and why not, which keys are found, and what clashes."""
+    """Tell which walls, keys and databases work here, and why not."""
     from .doctor import report
 
     raise typer.Exit(report(as_json=as_json, debug=debug))
@@ -418,7 +420,7 @@ def studio(
     ] = True,
     debug: Debug = False,
 ) -> None:
-    """Look at runs in a browser: follow, answer, stop, fork and begin them."""
+    """Look at runs in a browser: follow, answer, fork, begin them."""
     from .studio import open_studio
 
     raise typer.Exit(
@@ -428,7 +430,7 @@ def studio(
 
 @app.command(epilog=_EXIT_CODES)
 def worker(teams_in: TeamsIn = ".", database: Database = None, debug: Debug = False) -> None:
-    """Run chats of teams that were submitted, here and on as many machines as there are."""
+    """Run chats that were submitted, on as many machines as there are."""
     from .work import work
 
     raise typer.Exit(work(teams_in=teams_in, database=database, debug=debug))
@@ -588,7 +590,7 @@ def answer(
 def replay(
     run_id: RunId, teams_in: TeamsIn = ".", database: Database = None, debug: Debug = False
 ) -> None:
-    """Run a team again against the record of a run; says what differs, calls nothing."""
+    """Run a team again against the record of a run; calls nothing."""
     from . import runs as about
 
     raise typer.Exit(about.replay(run_id, teams_in=teams_in, database=database, debug=debug))
@@ -607,7 +609,7 @@ def fork(
     database: Database = None,
     debug: Debug = False,
 ) -> None:
-    """Make a run that shares another one's steps up to an event; they cost nothing."""
+    """Make a run that shares the steps of another, up to an event."""
     from . import runs as about
 
     raise typer.Exit(
@@ -662,7 +664,7 @@ def schema(
         Schema, typer.Argument(metavar="team|event", help="Team files, or lines of --json.")
     ],
 ) -> None:
-    """Print the JSON Schema of team files or of events, for editors and other programs."""
+    """Print the JSON Schema of team files, or of events."""
     from .schema import print_schema
 
     raise typer.Exit(print_schema(what.value))
@@ -680,7 +682,7 @@ def new(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Made; must not have files yet.")],
     debug: Debug = False,
 ) -> None:
-    """Write a project to begin from: two agents, their API, Docker, compose, Kubernetes."""
+    """Write a project to begin from: agents, their API, deployment."""
     from .new import new_blueprint
 
     raise typer.Exit(new_blueprint(folder, debug=debug))

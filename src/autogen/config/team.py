@@ -195,12 +195,19 @@ def read_team(path: str | Path) -> TeamFile:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the team file {str(path)!r} cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"the team file {str(path)!r} is not YAML: {error}") from error
-    return parsed_team(data, where=str(path))
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f"line {mark.line + 1}: "
+        what = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise UsageError(f"the team file {str(path)!r} is not YAML: {line}{what}.") from error
+    return parsed_team(data, where=str(path), text=text)
 
 
-def parsed_team(data: Any, *, where: str = "the team") -> TeamFile:
+def parsed_team(data: Any, *, where: str = "the team", text: str = "") -> TeamFile:
     """The team that `data`, as JSON gives it, describes.
+
+    Args:
+        where: What errors call it.
+        text: The YAML it was read from, for the numbers of lines in errors.
 
     Raises:
         UsageError: It is no team of a version that is known here; the text names every fault.
@@ -217,7 +224,7 @@ def parsed_team(data: Any, *, where: str = "the team") -> TeamFile:
     try:
         return TeamFile.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(_words(fault) for fault in error.errors())
+        faults = "; ".join(_line(text, fault["loc"]) + _words(fault) for fault in error.errors())
         raise UsageError(f"{where} is no team file: {faults}.") from error
 
 
@@ -225,6 +232,20 @@ _PARTS: Final = (TeamFile, ModelSpec, AgentSpec, CodeSpec, GroupSpec, ChatSpec)
 _KEYS: Final = sorted(
     {field.alias or name for part in _PARTS for name, field in part.model_fields.items()}
 )
+
+
+def _line(text: str, loc: tuple[int | str, ...]) -> str:
+    """Where `loc` of a YAML text is, as `line N: `; nothing where that is the whole of it."""
+    node, line = yaml.compose(text, yaml.SafeLoader), None
+    for step in loc:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == step), None)
+            if found is not None:
+                line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+            line = node.start_mark.line
+    return "" if line is None else f"line {line + 1}: "
 
 
 def _words(fault: Mapping[str, Any]) -> str:

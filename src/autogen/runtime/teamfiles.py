@@ -30,15 +30,20 @@ def team_of_file(path: str | Path) -> Team:
     Raises:
         UsageError: It is no team file.
     """
-    return team_of(read_team(path))
+    return team_of(read_team(path), where=str(Path(path).absolute()))
 
 
-def team_of(file: TeamFile) -> Team:
-    """The team that a file describes; its agents are made anew for each chat."""
+def team_of(file: TeamFile, *, where: str = "a team file") -> Team:
+    """The team that a file describes; its agents are made anew for each chat.
+
+    Args:
+        where: The file, as it is called where two teams have one name.
+    """
 
     def make() -> dict[str, Any]:
         return _chat_of(file)
 
+    make.__module__, make.__qualname__ = "file", where
     return Team(
         name=file.name, make=make, concurrency=file.concurrency, description=file.description
     )
