@@ -49,7 +49,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def described(server: Serving) -> Any:
     description = server.get("/openapi.json")
     # Of names that nobody has nothing is learnt but that they are refused.
-    description["components"]["schemas"]["RunIn"]["properties"]["team"] = {"enum": TEAMS}
+    for asked in ("RunIn", "ChatMessageIn"):
+        description["components"]["schemas"][asked]["properties"]["team"] = {"enum": TEAMS}
     return schemathesis.openapi.from_dict(description)
 
 

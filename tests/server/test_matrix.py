@@ -38,6 +38,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/runs/{run_id}/egress": {"host": "a.example"},
     "/api/v1/runs/{run_id}/fork": {"at": 1},
     "/api/v1/runs": {"team": "talk"},
+    "/api/v1/chats/{name}/messages": {"message": "hi"},
     "/api/v1/keys": {"name": "more", "scopes": ["runs:read"]},
     "/api/v1/budgets/{name}": {"usd": 1},
 }
@@ -101,22 +102,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def _own(server: Serving, key: str) -> dict[str, str]:
-    """A run that waits for an answer, its question, a file, and the id that an artifact has."""
-    made = server.call("POST", "/api/v1/runs", {"team": "ask"}, token=key)
+    """A run that waits for an answer, its chat, its question, a file, and the id of an artifact."""
+    asked = {"team": "ask", "conversation": "talk"}
+    made = server.call("POST", "/api/v1/runs", asked, token=key)
     assert made.status == 201, made.text
     run_id = made.json["id"]
     end = time.monotonic() + WAIT_S
-    while not (asked := server.call("GET", "/api/v1/questions", token=key).json["items"]):
+    while not (open_ := server.call("GET", "/api/v1/questions", token=key).json["items"]):
         assert time.monotonic() < end, "nobody asks"
     file = server.call("POST", "/api/v1/files?name=of-ann.csv", data=b"a,b", token=key)
     assert file.status == 201, file.text
     place = json.dumps([run_id, 1, 0], separators=(",", ":")).encode()
     return {
         "run_id": run_id,
-        "question_id": asked[0]["id"],
+        "question_id": open_[0]["id"],
         "file_id": file.json["id"],
         "artifact_id": base64.urlsafe_b64encode(place).decode().rstrip("="),
         "key": "ann",
+        # Of a team, a budget, and the chat.
         "name": "talk",
         "team": "talk",
     }

@@ -14,9 +14,11 @@ import socket
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ..store.account import BudgetRecord
     from ..store.asking import Questions
     from ..store.blobs import Blobs
+    from ..store.chats import Chats
     from ..store.notices import Notices
     from ..store.sql import SqlStore
     from ..store.usage import UsageSum
@@ -65,7 +68,7 @@ class Database:
 
     Attributes:
         url: Absolute.
-        worker_id: This process, with its start: HOST:PID:RANDOM.
+        worker_id: This process, with its start: HOST:PID:PLACE-RANDOM.
         store: Runs, events, questions.
     """
 
@@ -85,7 +88,7 @@ class Database:
     def __init__(self, url: str):
         self.url = url
         self.pid = os.getpid()
-        self.worker_id = f"{socket.gethostname()}:{self.pid}:{uuid.uuid4().hex[:8]}"
+        self.worker_id = f"{socket.gethostname()}:{self.pid}:{_place()}-{uuid.uuid4().hex[:8]}"
         self.store = _store(url)
         self._engine: DbosEngine | None = None
         self._notices: Notices | None = None
@@ -97,6 +100,7 @@ class Database:
         self._owners: set[str] = set()
         self._beat_at_s = 0.0
         self._grants: dict[str, Grants] = {}
+        self._late: deque[Callable[[], None]] = deque()
         #: Called with each beat, in its thread: what workers look after.
         self.on_beat: list[Callable[[], None]] = []
         atexit.register(self.close)
@@ -173,6 +177,7 @@ class Database:
                 if n % BEAT_TICKS == 0:
                     self.store.beat(self.worker_id)
                     self._beat_at_s = time.monotonic()
+                    self._catch_up()
                     for look in self.on_beat:
                         look()
             except JournalError as error:
@@ -181,6 +186,16 @@ class Database:
             except Exception:
                 # Without this thread every run here looks dead.
                 logger.exception("Looking after durable runs failed; it goes on.")
+
+    def _catch_up(self) -> None:
+        """Do what could not be done while the database was away."""
+        while self._late:
+            try:
+                self._late[0]()
+            except UsageError as error:
+                # What it was about is gone.
+                logger.warning("%s", error)
+            self._late.popleft()
 
     @contextmanager
     def obeyed(self, run_id: str, token: CancelToken) -> Iterator[None]:
@@ -211,8 +226,8 @@ class Database:
         if worker_id == self.worker_id:
             # One that ended when the database was away is still the owner of its run.
             return owner == worker_id or owner in self._owners
-        host, pid, _ = worker_id.rsplit(":", 2)
-        if host == socket.gethostname() and not _is_running(int(pid)):
+        _, pid, start = worker_id.rsplit(":", 2)
+        if start.startswith(f"{_place()}-") and not _is_running(int(pid)):
             return False
         return self.store.beats_since(worker_id, LEASE_S)
 
@@ -233,6 +248,13 @@ class Database:
         from ..store.asking import Questions
 
         return Questions(self.store)
+
+    @property
+    def chats(self) -> Chats:
+        """The conversations of its runs."""
+        from ..store.chats import Chats
+
+        return Chats(self.store)
 
     @property
     def blobs(self) -> Blobs:
@@ -265,7 +287,12 @@ class Database:
         self.live()
         ceiling = None if limits is None else Budget(**limits).account.ceiling
         account = SqlAccount(
-            self.store, name, worker_id=self.worker_id, ceiling=ceiling, lease_s=LEASE_S
+            self.store,
+            name,
+            worker_id=self.worker_id,
+            ceiling=ceiling,
+            lease_s=LEASE_S,
+            later=self._late.append,
         )
         return Budget(account=account)
 
@@ -288,6 +315,7 @@ class Database:
         if self._beating is not None:
             # First, so that others go on with what is under way here while that ends.
             with suppress(JournalError):
+                self._catch_up()
                 self.store.leave(self.worker_id)
         if self._engine is not None:
             self._engine.close()
@@ -310,6 +338,19 @@ def edited(entry: Entry, text: str | None) -> Entry:
     if isinstance(value, dict):
         return replace(entry, value={**value, "content": text})
     return replace(entry, value=text)
+
+
+@cache
+def _place() -> str:
+    """Where the number of a process means that process: one start of a machine, one container.
+
+    Containers may share a name, and number their processes each for itself.
+    """
+    told = [socket.gethostname()]
+    with suppress(OSError):
+        told.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        told.append(str(Path("/proc/self/ns/pid").readlink()))
+    return uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(told)).hex[:8]
 
 
 def _is_running(pid: int) -> bool:

@@ -18,6 +18,7 @@ from ..errors import ReplayMismatch, UsageError, UsageTypeError
 from ..events import Event
 from ..limits.budget import Budget
 from ..store.base import Counts, QuestionRecord, RunRecord, Verdict
+from .earlier import asked_in
 from .folder import find_teams
 from .putting import telling_of
 from .retelling import Difference, Replay, difference, forked, replayed, replaying
@@ -27,6 +28,7 @@ from .worker import Worker, is_own_budget, own_budget
 if TYPE_CHECKING:
     from ..store.account import BudgetRecord
     from ..store.blobs import FileRecord
+    from ..store.chats import Chats
     from ..store.keys import Keys
     from ..store.usage import UsageSum
 
@@ -94,6 +96,7 @@ class Runtime:
         files: Sequence[str] = (),
         conversation: str | None = None,
         on_conflict: OnConflict = "reject",
+        hears_earlier: bool = False,
         **chat: Any,
     ) -> str:
         """Have workers run a chat of a team; the run's id.
@@ -113,6 +116,8 @@ class Runtime:
             conversation: Of the runs of one conversation only one is under way.
             on_conflict: What to do where another one is: "reject" this one, "enqueue" it, so that
                 it begins after that, or "interrupt" that one.
+            hears_earlier: Whether its agents are told, as carryover, what was said in the
+                conversation before.
             chat: More keywords of `initiate_chat`, such as `max_turns`.
 
         Raises:
@@ -130,6 +135,8 @@ class Runtime:
             budget = dict(budget)
         options = {"budget": budget, "timeout_s": timeout_s, "shared_budget": shared_budget}
         options = {key: value for key, value in options.items() if value is not None}
+        if hears_earlier:
+            options["hears_earlier"] = True
         if options:
             request["options"] = options
         named = [self.file(file_id) for file_id in files]
@@ -155,7 +162,7 @@ class Runtime:
             ),
             is_alone=conversation is not None and on_conflict == "reject",
         )
-        before = (record.team, record.request, record.belongs_to, record.conversation)
+        before = (record.team, asked_in(record), record.belongs_to, record.conversation)
         if not is_new and before != (team, request, belongs_to, conversation):
             raise ReplayMismatch(
                 f"run {run_id!r} was asked for something else before; submit it as it was, or "
@@ -531,6 +538,11 @@ class Runtime:
         return self._database.store.counts(alive_s=LEASE_S)
 
     @property
+    def chats(self) -> Chats:
+        """The conversations of its runs."""
+        return self._database.chats
+
+    @property
     def keys(self) -> Keys:
         """The keys of callers of servers that work for this database."""
         from ..store.keys import Keys
@@ -570,7 +582,8 @@ class Runtime:
 
     def prune(self, *, older_than_s: float) -> int:
         """Delete runs that ended so long ago; how many they were."""
-        old = self._database.store.prune(older_than_s)
-        for record in old:
-            self._database.engine.forget(record.id, record.attempts)
+        engine = self._database.engine
+        old = self._database.store.prune(
+            older_than_s, forget=lambda record: engine.forget(record.id, record.attempts)
+        )
         return len(old)

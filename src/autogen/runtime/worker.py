@@ -17,6 +17,7 @@ from ..human.mailbox import Mailbox
 from ..journal.base import Job, Log
 from ..limits.spending import under
 from ..store.base import RunRecord
+from .earlier import context_of, hears_earlier, said_in_all
 from .putting import put_files, telling_of
 from .teams import Team
 
@@ -157,10 +158,27 @@ class Worker:
             await asyncio.to_thread(put_files, self.database, everything, files, is_first=is_first)
             if "message" not in asked:
                 asked["message"] = telling_of(chat.get("message"), files)
+        if hears_earlier(record) and "carryover" not in asked:
+            own = chat.get("carryover") or []
+            told = [own] if isinstance(own, str) else list(own)
+            told += await asyncio.to_thread(self._earlier, record)
+            asked["carryover"] = told
+            # Written down before the first step: the next execution is to say the same.
+            request = {**record.request, "carryover": told}
+            await asyncio.to_thread(
+                self.database.store.update, record.id, str(record.owner), request=request
+            )
         shared = given.get("shared_budget")
         shared = None if shared is None else await asyncio.to_thread(self.database.budget, shared)
         with executing(execution), under(shared):
             await sender.a_initiate_chat(**{**chat, **asked, "silent": True}, run=options)
+
+    def _earlier(self, record: RunRecord) -> list[str]:
+        """What was said in the conversation of a run before it."""
+        before = self.database.chats.runs(
+            record.belongs_to, str(record.conversation), before=record.id
+        )
+        return context_of(said_in_all(before))
 
     def _options(self, record: RunRecord, given: Mapping[str, Any]) -> RunOptions:
         wanted, budget = given.get("budget"), None

@@ -13,6 +13,7 @@ from .artifacts import artifacts
 from .basics import health, sessions, teams
 from .budgets import budgets
 from .callers import Needs
+from .chats import chats
 from .common import Parts
 from .doors import open_doors
 from .events import events
@@ -37,7 +38,7 @@ def application(parts: Parts, *, names: Collection[str] = LOOPBACK_NAMES) -> Fas
     app = _Application(title="autogen-next", version=__version__, docs_url=None, redoc_url=None)
     app.state.parts = parts
     for routes in (
-        *(health, metrics, sessions, teams, runs, steering, events, questions),
+        *(health, metrics, sessions, teams, chats, runs, steering, events, questions),
         *(files, artifacts, usage, budgets, keys, pages),
     ):
         app.include_router(routes)

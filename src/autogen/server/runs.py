@@ -34,12 +34,22 @@ from .problems import Problem
 from .schemas import PLAIN, BudgetIn, DiffOut, MessagePage, RunIn, RunOut, RunPage, UsageOut
 from .telling import as_json, message_of, runs_of
 
-__all__ = ["runs"]
+__all__ = ["Key", "begun", "runs"]
 
 runs = router(tag="runs")
 
 #: The longest a client may wait with one request.
 MOST_WAIT_S = 60.0
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Sent again with the same key, it is the same run.",
+    ),
+]
 
 _STATUSES = "|".join(get_args(RunStatus))
 
@@ -49,17 +59,27 @@ def begin_run(
     parts: PartsOf,
     caller: CallerOf,
     asked: RunIn,
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=255,
-            description="Sent again with the same key, it is the same run.",
-        ),
-    ] = None,
+    key: Key = None,
 ) -> Response:
     """Begin a run of a team."""
+    return begun(parts, caller, asked, key=key)
+
+
+def begun(
+    parts: Parts, caller: Caller, asked: RunIn, *, key: str | None, hears_earlier: bool = False
+) -> Response:
+    """The answer that tells of a run which was begun for a caller.
+
+    Args:
+        parts: Of the service.
+        caller: Whose run it is.
+        asked: What is wanted.
+        key: Sent again with the same key, it is the same run.
+        hears_earlier: Whether its agents are told what was said in the conversation before.
+
+    Raises:
+        Problem: Something of it is not there (422, 404), or its budget is spent (402).
+    """
     if asked.team not in parts.teams:
         known = ", ".join(sorted(parts.teams)) or "none"
         raise Problem(422, f"there is no team {asked.team!a}; known are: {known}.")
@@ -79,6 +99,7 @@ def begin_run(
         files=asked.files,
         conversation=asked.conversation,
         on_conflict=asked.on_conflict,
+        hears_earlier=hears_earlier,
         **chat,
     )
     (told,) = runs_of(parts.runtime, [parts.runtime.run(run_id)])

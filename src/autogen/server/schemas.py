@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ..human.base import Edited
+from ..runtime.runtime import OnConflict
 
 __all__ = [
     "AgentOut",
@@ -18,6 +19,12 @@ __all__ = [
     "BudgetIn",
     "BudgetOut",
     "BudgetPage",
+    "ChatDetail",
+    "ChatMessageIn",
+    "ChatMessageOut",
+    "ChatMessagePage",
+    "ChatOut",
+    "ChatPage",
     "DiffOut",
     "EgressIn",
     "EgressOut",
@@ -58,6 +65,7 @@ PLAIN = r"^[^\x00-\x1f\x7f]+$"
 
 Pos = Annotated[int, Field(ge=1, le=MOST_POS)]
 FileId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9a-f]+$")]
+TeamName = Annotated[str, Field(min_length=1, max_length=64)]
 BudgetName = Annotated[str, Field(min_length=1, max_length=100, pattern=PLAIN)]
 
 
@@ -85,13 +93,7 @@ class BudgetIn(_In):
         return self.model_dump(exclude_none=True) or None
 
 
-class RunIn(_In):
-    """A chat of a team."""
-
-    team: str = Field(min_length=1, max_length=64)
-    message: str | dict[str, JsonValue] | None = Field(
-        default=None, description="What is said first; none for the message of the team."
-    )
+class _Asked(_In):
     budget: BudgetIn | BudgetName | None = Field(
         default=None, description="Limits of its own; or the name of a budget that runs share."
     )
@@ -100,6 +102,20 @@ class RunIn(_In):
         max_length=MOST_FILES,
         description="What its code finds in its folder, by the ids that `POST /files` gave.",
     )
+    timeout_s: float | None = Field(
+        default=None, gt=0, le=YEAR_S, description="Wall-clock seconds for one execution."
+    )
+    max_turns: int | None = Field(default=None, ge=1, le=MOST_POS)
+    priority: int = Field(default=0, ge=0, le=MOST_POS, description="1 is taken up before 2.")
+
+
+class RunIn(_Asked):
+    """A chat of a team."""
+
+    team: TeamName
+    message: str | dict[str, JsonValue] | None = Field(
+        default=None, description="What is said first; none for the message of the team."
+    )
     conversation: str | None = Field(
         default=None,
         min_length=1,
@@ -107,15 +123,23 @@ class RunIn(_In):
         pattern=PLAIN,
         description="Of the runs of one conversation only one is under way.",
     )
-    on_conflict: Literal["reject", "enqueue", "interrupt"] = Field(
+    on_conflict: OnConflict = Field(
         default="reject",
         description="Where one is: 409; begin after it; or cancel it, and begin after that.",
     )
-    timeout_s: float | None = Field(
-        default=None, gt=0, le=YEAR_S, description="Wall-clock seconds for one execution."
+
+
+class ChatMessageIn(_Asked):
+    """What is said next in a chat."""
+
+    message: str | dict[str, JsonValue]
+    team: TeamName | None = Field(
+        default=None, description="Who goes on with it; none for the team of its newest run."
     )
-    max_turns: int | None = Field(default=None, ge=1, le=MOST_POS)
-    priority: int = Field(default=0, ge=0, le=MOST_POS, description="1 is taken up before 2.")
+    on_conflict: OnConflict = Field(
+        default="enqueue",
+        description="Where a run of it is under way: begin after it; 409; or cancel it.",
+    )
 
 
 class ResumeIn(_In):
@@ -368,6 +392,31 @@ class RunPage(BaseModel):
     next: str | None
 
 
+class ChatOut(BaseModel):
+    """A chat: the runs of one conversation of the caller, taken together."""
+
+    name: str
+    team: str | None = Field(description="That of its newest run.")
+    status: str = Field(description="That of its newest run.")
+    n_runs: int
+    updated_at: datetime
+    cost_usd: float | None = Field(description="Null where nobody knows a price.")
+
+
+class ChatPage(BaseModel):
+    """Chats, those first in which something happened last; `next` is the cursor."""
+
+    items: list[ChatOut]
+    next: str | None
+
+
+class ChatDetail(ChatOut):
+    """A chat with its runs, the newest first; `next` is the cursor of the runs after."""
+
+    runs: list[RunOut]
+    next: str | None
+
+
 class EventPage(BaseModel):
     """Events in their order; `next` is the number to give as `after`."""
 
@@ -391,6 +440,19 @@ class MessagePage(BaseModel):
 
     items: list[MessageOut]
     next: int | None
+
+
+class ChatMessageOut(MessageOut):
+    """A message of a run of a chat."""
+
+    run_id: str
+
+
+class ChatMessagePage(BaseModel):
+    """Messages of a chat in their order; `next` is the cursor of the page after."""
+
+    items: list[ChatMessageOut]
+    next: str | None
 
 
 class QuestionOut(BaseModel):

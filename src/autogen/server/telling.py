@@ -20,10 +20,12 @@ from ..runtime.worker import own_budget
 from ..store.account import BudgetRecord
 from ..store.base import QuestionRecord, RunRecord
 from ..store.blobs import FileRecord
+from ..store.chats import ChatRecord
 
 __all__ = [
     "as_json",
     "budget_of",
+    "chat_of",
     "file_of",
     "message_of",
     "question_of",
@@ -63,7 +65,7 @@ def run_of(
     return {
         **{name: getattr(record, name) for name in _OF_RUN},
         "title": title_of(record),
-        "cost_usd": _cost_of(record),
+        "cost_usd": _cost_of(record.nano_usd, is_known=record.is_cost_known),
         "n_open_questions": n_open_questions,
         "budget": None if budget is None else budget_of(budget),
     }
@@ -102,9 +104,15 @@ def title_of(record: RunRecord) -> str:
     return line if len(line) <= _MOST_TITLE else f"{line[: _MOST_TITLE - 1].rstrip()}\u2026"
 
 
-def _cost_of(record: RunRecord) -> float | None:
-    is_unknown = not record.is_cost_known and record.nano_usd == 0
-    return None if is_unknown else record.nano_usd / 1_000_000_000
+def _cost_of(nano_usd: int, *, is_known: bool) -> float | None:
+    return None if nano_usd == 0 and not is_known else nano_usd / 1_000_000_000
+
+
+def chat_of(record: ChatRecord) -> dict[str, Any]:
+    """A chat, as `ChatOut` describes it."""
+    names = ("name", "team", "status", "n_runs", "updated_at")
+    cost = _cost_of(record.nano_usd, is_known=record.is_cost_known)
+    return {**{name: getattr(record, name) for name in names}, "cost_usd": cost}
 
 
 def budget_of(record: BudgetRecord) -> dict[str, Any]:

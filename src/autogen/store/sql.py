@@ -168,7 +168,7 @@ class SqlStore:
             .order_by(runs.c.created_at, runs.c.id)
         )
         with self.reading("the runs of a conversation") as connection:
-            return [_record(row) for row in connection.execute(query).mappings()]
+            return [record_of(row) for row in connection.execute(query).mappings()]
 
     def run(self, run_id: str) -> RunRecord:
         """The run with this id.
@@ -186,7 +186,7 @@ class SqlStore:
                 f"there is no run {run_id!r} in {masked(self.url)}; `autogen runs` lists those "
                 "there are."
             )
-        return _record(row)
+        return record_of(row)
 
     def runs(
         self,
@@ -221,7 +221,7 @@ class SqlStore:
                 if at is None:
                     raise UnknownRun(f"there is no run {after!r} to list those before.")
                 query = query.where(sa.tuple_(runs.c.created_at, runs.c.id) < sa.tuple_(at, after))
-            return [_record(row) for row in connection.execute(query).mappings()]
+            return [record_of(row) for row in connection.execute(query).mappings()]
 
     def claim(
         self, run_id: str, owner: str, *, expected: str | None, attempt: int | None = None
@@ -401,7 +401,7 @@ class SqlStore:
             runs.c.status.in_(_LIVE),
         )
         with self.reading("the runs of a worker") as connection:
-            return [_record(row) for row in connection.execute(query).mappings()]
+            return [record_of(row) for row in connection.execute(query).mappings()]
 
     def waiting_for_workers(self, since_s: float) -> list[RunRecord]:
         """Runs of teams that nobody has taken up for `since_s` seconds."""
@@ -414,7 +414,7 @@ class SqlStore:
             ~_is_held_up(),
         )
         with self.reading("the runs that wait") as connection:
-            return [_record(row) for row in connection.execute(query).mappings()]
+            return [record_of(row) for row in connection.execute(query).mappings()]
 
     def requeue(
         self, run_id: str, *, expected: str | None, status: str | None = None
@@ -601,12 +601,19 @@ class SqlStore:
 
     # -- retention
 
-    def prune(self, older_than_s: float) -> list[RunRecord]:
+    def prune(
+        self, older_than_s: float, *, forget: Callable[[RunRecord], object] | None = None
+    ) -> list[RunRecord]:
         """Delete runs that ended so long ago, with their events and questions.
 
         A run that another one was forked from stays as long as that one. Signs of life that are
         as old go too, where their process left no run behind, and what dead processes had set
         aside in budgets, which counts as spent.
+
+        Args:
+            older_than_s: How long ago.
+            forget: Deletes the logs of a run. Called before its row goes, so that what is left by
+                somebody who is killed in between is deleted by whoever prunes next.
         """
         parent = runs.alias()
         forked = sa.exists().where(parent.c.forked_from == runs.c.id)
@@ -614,8 +621,16 @@ class SqlStore:
             runs.c.status.not_in(_LIVE), runs.c.updated_at < self._now - older_than_s, ~forked
         )
         with self.writing("what is too old") as connection:
-            old = [_record(row) for row in connection.execute(query).mappings()]
+            old = [record_of(row) for row in connection.execute(query).mappings()]
             ids = [record.id for record in old]
+            for start in range(0, len(ids), 500):
+                # So that nobody goes on with one while its log is deleted.
+                those = runs.c.id.in_(ids[start : start + 500])
+                connection.execute(sa.update(runs).where(those).values(status="finished"))
+        for record in old:
+            if forget is not None:
+                forget(record)
+        with self.writing("what is too old") as connection:
             for table, column in (
                 (events, events.c.run_id),
                 (questions, questions.c.run_id),
@@ -687,7 +702,7 @@ def _columns(record: RunRecord) -> dict[str, Any]:
     return values
 
 
-def _record(row: Any) -> RunRecord:
+def record_of(row: Any) -> RunRecord:
     values = {k: v for k, v in row.items() if k not in ("last_hash", "last_pos", "worker_id")}
     for name in _JSON:
         values[name] = None if values[name] is None else json.loads(values[name])

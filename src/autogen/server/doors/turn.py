@@ -18,6 +18,8 @@ from fastapi.concurrency import run_in_threadpool
 from ...config.secrets import redact
 from ...errors import AutogenError, UnknownQuestion, UnknownRun
 from ...events import Event
+from ...runtime import earlier
+from ...runtime.earlier import context_of
 from ...runtime.runtime import STILL
 from ...store.base import QuestionRecord, RunRecord
 from ..budgets import unspent
@@ -301,20 +303,8 @@ def open_questions(parts: Parts, run_id: str) -> list[QuestionRecord]:
 
 def said_in(record: RunRecord) -> list[tuple[str, str]]:
     """What was said in a run, by role, and what went before it."""
-    request, result = record.request, record.result or {}
-    carried = request.get("carryover") or []
-    found = [("before", text) for text in carried if isinstance(text, str)]
-    if isinstance(request.get("message"), str):
-        found.append(("user", request["message"]))
-    if isinstance(result.get("summary"), str):
-        found.append(("assistant", result["summary"]))
-    return found
-
-
-def context_of(earlier: Sequence[tuple[str, str]]) -> list[str]:
-    """What was said before, by role, as the carryover of a chat."""
-    told = [f"{role}: {text}" for role, text in earlier if text.strip()]
-    return ["What was said before:\n\n" + "\n\n".join(told)] if told else []
+    carried = record.request.get("carryover") or []
+    return [("before", text) for text in carried if isinstance(text, str)] + earlier.said_in(record)
 
 
 def id_of_key(kind: str, *key: str | None) -> str:
