@@ -81,6 +81,7 @@ class Plan:
         layer: The layer to begin with.
         preload: Modules that are imported before the first block.
         egress: What may be reached through the proxy of the host; None for nothing.
+        at_once: A block waits for the wall, so what helps later ones is done after it.
     """
 
     work_dir: str
@@ -94,6 +95,7 @@ class Plan:
     mounts: tuple[Mount, ...] = ()
     preload: tuple[str, ...] = ()
     egress: Egress | None = None
+    at_once: bool = False
     interpreter: Interpreter = field(default_factory=running_interpreter)
 
 
@@ -448,6 +450,7 @@ def setup_of(plan: Plan, *, inside: str = INSIDE, door: int = -1) -> dict[str, A
         "path_last": list(plan.interpreter.site_folders),
         "env": env,
         "preload": plan.preload,
+        "at_once": plan.at_once,
         "layer": plan.layer,
         "layer_link": layer,
     }

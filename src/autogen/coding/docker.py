@@ -144,7 +144,7 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
 
     # -- the container -----------------------------------------------------------------------------
 
-    def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
+    def _start_runner(self, waker: Waker, token: CancelToken, *, at_once: bool = False) -> Link:
         link = self._start_container(waker, token)
         if self.packages and not self._has_packages:
             # Which packages fit is known only from inside, and they have to be there before.

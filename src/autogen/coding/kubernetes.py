@@ -210,7 +210,7 @@ class PodCommandLineCodeExecutor(WalledExecutor):
 
     # -- the pod -----------------------------------------------------------------------------------
 
-    def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
+    def _start_runner(self, waker: Waker, token: CancelToken, *, at_once: bool = False) -> Link:
         plan = PodPlan(
             namespace=self.namespace,
             name=self.pod_name or f"autogen-code-exec-{secrets.token_hex(8)}",

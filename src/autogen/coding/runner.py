@@ -5,7 +5,8 @@ It forks a child per block from its warm interpreter, applies limits, streams ou
 whatever a block leaves behind. It talks to the host in frames over stdin and stdout; the host
 trusts none of them. Nothing imports this file; `link.py` is the other end.
 
-A frame is a 5-byte header (`>IB`: length of the body, kind) and the body, JSON except for OUT.
+A frame is a 5-byte header (`>IB`: length of the body, kind) and the body: from the host `marshal`,
+which trusts who wrote it; to the host JSON, but for OUT.
 
     host -> runner   SETUP, RUN, KILL, ANSWER, HOLD   runner -> host   READY, OUT, EXIT, ASK
 
@@ -16,28 +17,32 @@ tools; Python blocks, from `run_python` to the traceback.
 
 from __future__ import annotations
 
+# A cold start waits for every import here: `json`, `re`, `signal`, `socket`, `collections`,
+# `importlib` and `typing` would double the time that the interpreter takes to come up. What blocks
+# like to find is imported by `warm_up`, when nobody waits.
+import _imp
+import _signal as signal  # type: ignore[import-not-found]
+import _socket
 import atexit
 import builtins
 import ctypes
 import errno
 import gc
-import importlib
-import importlib.machinery
-import json
-import linecache
+import marshal
 import os
-import re
 import resource
 import select
-import signal
-import socket
 import struct
 import sys
 import time
-import types
-from collections import deque
-from collections.abc import Callable
-from typing import Any, NoReturn
+from _collections import deque  # type: ignore[import-not-found]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from re import Match
+    from types import CodeType, ModuleType
+    from typing import Any, NoReturn
 
 SETUP, RUN, KILL, ANSWER, HOLD = b"SRKAH"
 READY, OUT, EXIT, ASK = b"roxa"
@@ -65,6 +70,8 @@ _libc = ctypes.CDLL(None)
 _prctl = _libc.prctl
 #: As tracebacks name this file; it may be run from compiled code.
 THIS_FILE = (lambda: None).__code__.co_filename
+#: What the interpreter of every block has imported.
+USUAL = ("collections", "importlib.machinery", "json", "linecache", "re", "signal", "socket")
 #: Run once in each fork that stands by.
 REHEARSAL = b"import os\ndef f(x):\n    return [x, str(x)]\nfor i in range(3):\n    f(i)\n"
 
@@ -90,7 +97,7 @@ class Frames:
 
     def tell(self, kind: int, **fields: Any) -> None:
         """Write one JSON frame."""
-        self.send(kind, json.dumps(fields).encode())
+        self.send(kind, as_json(fields).encode())
 
     def receive(self) -> None:
         """Read what has arrived; ends the runner when the host is gone."""
@@ -104,7 +111,7 @@ class Frames:
             if len(self.pending) < end:
                 break
             body, self.pending = self.pending[HEADER.size : end], self.pending[end:]
-            self.arrived.append((kind, json.loads(body) if body else None))
+            self.arrived.append((kind, marshal.loads(body) if body else None))
 
 
 class Output:
@@ -196,8 +203,8 @@ class Watch:
     def _own(self, pid: str) -> int:
         try:
             with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-                found = re.findall(rb"^Pss_(?:Anon|Shmem): +(\d+) kB", file.read(), re.M)
-            return sum(map(int, found)) * 1024
+                names = (b"Pss_Anon:", b"Pss_Shmem:")
+                return sum(int(line.split()[1]) for line in file if line.startswith(names)) * 1024
         except ProcessLookupError:
             return 0
         except OSError:
@@ -274,15 +281,16 @@ class Runner:
         self.alone = os.getpid() == 1
         self.path = [entry for entry in sys.path if entry]
         self.limits: dict[str, int] = {}
-        self.asks: socket.socket | None = None
+        self.asks: _socket.socket | None = None
         self.ask_pipe = -1
-        self.callers: dict[int, socket.socket | Reply] = {}
+        self.callers: dict[int, _socket.socket | Reply] = {}
         self.layer_link = LAYER
         self.sees_others = False
         #: Version of Landlock, where that is the wall around this process.
         self.landlock = 0
         self.next_ask = 0
         self.deaths = -1
+        self.is_warm = False
         #: The fork that stands by: its pid, the pipe of its output, the pipe for its orders.
         self.waiting: tuple[int, int, int] | None = None
 
@@ -340,7 +348,7 @@ class Runner:
         if setup.get("gate"):
             self.pass_listener_out(**setup["gate"])
         if setup.get("socket"):
-            self.asks = socket.socket(socket.AF_UNIX)
+            self.asks = _socket.socket(_socket.AF_UNIX)
             self.asks.bind(setup["socket"])
             self.asks.listen(16)
         if setup.get("fifo"):
@@ -349,22 +357,30 @@ class Runner:
         self.path = [*setup["path_first"], *self.path]
         self.path += [entry for entry in setup["path_last"] if entry not in self.path]
         troubles = self.preload(setup.get("preload", ()))
-        # The first compilation in a process builds the types of the syntax tree, which takes as
-        # long as the rest of a small block.
-        rehearse()
-        gc.collect()
-        gc.freeze()
+        if not setup.get("at_once"):
+            self.warm_up()
         self.frames.tell(
             READY,
             pid=os.getpid(),
             uid=os.getuid(),
             version=".".join(map(str, sys.version_info[:3])),
             platform=f"{sys.platform}-{os.uname().machine}",
-            abi=importlib.machinery.EXTENSION_SUFFIXES[0],
+            abi=_imp.extension_suffixes()[0],
             executable=sys.executable,
             troubles=troubles,
         )
         self.stand_by()
+
+    def warm_up(self) -> None:
+        """Do once what would otherwise be done in each block."""
+        self.is_warm = True
+        for name in USUAL:
+            __import__(name)
+        # The first compilation in a process builds the types of the syntax tree, which takes as
+        # long as the rest of a small block.
+        rehearse()
+        gc.collect()
+        gc.freeze()
 
     def preload(self, names: list[str]) -> dict[str, str]:
         """Import modules for all blocks to come; what went wrong, by name."""
@@ -373,7 +389,7 @@ class Runner:
         sys.path[:] = self.path
         for name in names:
             try:
-                importlib.import_module(name)
+                __import__(name)
             except BaseException as error:
                 troubles[name] = f"{type(error).__name__}: {error}"[:500]
         sys.path[:] = before
@@ -381,12 +397,14 @@ class Runner:
 
     def pass_listener_out(self, fd: int, port: int) -> None:
         """Open the socket that the host serves as the way out, and keep no hold on it."""
-        address = ("127.0.0.1", port)
-        with (
-            socket.socket(fileno=fd) as host,
-            socket.create_server(address, backlog=128) as way_out,
-        ):
-            socket.send_fds(host, [b"gate"], [way_out.fileno()])
+        host, way_out = _socket.socket(fileno=fd), _socket.socket()
+        way_out.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        way_out.bind(("127.0.0.1", port))
+        way_out.listen(128)
+        rights = struct.pack("i", way_out.fileno())
+        host.sendmsg([b"gate"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+        host.close()
+        way_out.close()
 
     def write_passwd(self, folder: str, home: str) -> None:
         """Give the id that this wall runs under a name; /etc links here."""
@@ -447,6 +465,8 @@ class Runner:
             seconds=round(time.monotonic() - started_s, 6),
             left_out=left_out,
         )
+        if not self.is_warm and job["kind"] == "python":
+            self.warm_up()
         self.stand_by()
 
     def stand_by(self) -> None:
@@ -477,7 +497,7 @@ class Runner:
             self.waiting = None
             try:
                 with os.fdopen(order, "wb") as file:
-                    file.write(json.dumps(job).encode())
+                    file.write(marshal.dumps(job))
             except OSError:
                 # It is gone, out of memory perhaps: the next one is fresh.
                 os.close(reader)
@@ -600,7 +620,10 @@ class Runner:
     def take_ask(self) -> None:
         """Pass a request for packages on; whoever does not speak at once is not waited for."""
         assert self.asks is not None
-        caller, _ = self.asks.accept()
+        import json
+
+        fd, _ = self.asks._accept()  # type: ignore[attr-defined]
+        caller = _socket.socket(fileno=fd)
         caller.settimeout(0.5)
         try:
             data = b""
@@ -617,6 +640,8 @@ class Runner:
 
     def take_lines(self) -> None:
         """Pass requests on that came by the pipe; each names the pipe for its answer."""
+        import json
+
         for line in (read_some(self.ask_pipe) or b"").splitlines():
             try:
                 message = json.loads(line)
@@ -625,14 +650,17 @@ class Runner:
                 continue
             self.pass_on(message.get("request"), caller)
 
-    def pass_on(self, request: Any, caller: socket.socket | Reply) -> None:
+    def pass_on(self, request: Any, caller: _socket.socket | Reply) -> None:
         """Ask the host."""
+        import json
+
         if len(self.callers) >= 8:
             caller.close()
             return
         self.next_ask += 1
         self.callers[self.next_ask] = caller
-        self.frames.tell(ASK, id=self.next_ask, request=request)
+        asked = json.dumps({"id": self.next_ask, "request": request})
+        self.frames.send(ASK, asked.encode())
 
     def link_layer(self, folder: str | None) -> None:
         """Point the one entry of every import path at another layer of packages."""
@@ -646,6 +674,8 @@ class Runner:
 
     def answer(self, body: dict[str, Any]) -> None:
         """Hand the host's answer to whoever asked."""
+        import json
+
         try:
             self.link_layer(body["answer"].get("layer"))
         except OSError as error:
@@ -677,12 +707,13 @@ class Runner:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            rehearse()
+            if self.is_warm:
+                rehearse()
             data = b""
             while part := os.read(3, CHUNK_BYTES):
                 data += part
             os.close(3)
-            job = json.loads(data)
+            job = marshal.loads(data)
             _prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
             os.chdir(job["cwd"])
             for name, text in job.get("files", {}).items():
@@ -723,6 +754,18 @@ class Runner:
                 file.write("1000")
         except OSError:
             pass
+
+
+def as_json(value: Any) -> str:
+    """`json.dumps` of words and numbers, without the import."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{as_json(key)}:{as_json(value[key])}" for key in value) + "}"
+    if isinstance(value, str):
+        units = memoryview(value.encode("utf-16-le", "surrogatepass")).cast("H")
+        plain = (chr(unit) if 32 <= unit < 127 and unit not in b'"\\' else "" for unit in units)
+        both = zip(plain, units, strict=True)
+        return '"' + "".join(char or f"\\u{unit:04x}" for char, unit in both) + '"'
+    return "null" if value is None else repr(value)
 
 
 def put_file(name: str, text: str) -> None:
@@ -796,9 +839,9 @@ def rehearse() -> None:
     A page of memory that a fork shares is copied at the first write to it; the pages that every
     block writes to are copied this way while nobody waits.
     """
-    module = types.ModuleType("__main__")
+    module = type(sys)("__main__")
     module.__builtins__ = builtins  # type: ignore[attr-defined]
-    json.loads('{"kind": "python", "keep_bytes": 1, "seconds": [1.5, null]}')
+    marshal.loads(marshal.dumps({"kind": "python", "keep_bytes": 1, "seconds": [1.5, None]}))
     with open(os.devnull, "rb") as file:
         file.read()
     REHEARSAL.decode().splitlines(keepends=True)
@@ -816,7 +859,7 @@ def run_python(file: str, name: str, path: list[str], out_of_memory: str) -> NoR
     `out_of_memory` is what to say below the traceback of a MemoryError that nobody caught.
     """
     preloaded = frozenset(sys.modules)
-    module = types.ModuleType("__main__")
+    module = type(sys)("__main__")
     module.__file__ = file
     module.__builtins__ = builtins  # type: ignore[attr-defined]
     sys.modules["__main__"] = module
@@ -826,8 +869,9 @@ def run_python(file: str, name: str, path: list[str], out_of_memory: str) -> NoR
         with open(file, "rb") as source_file:
             source = source_file.read()
         # The traceback names the file relative to the folder, which the block may leave.
-        lines = source.decode("utf-8", "replace").splitlines(keepends=True)
-        linecache.cache[name] = (len(source), None, lines, name)
+        if linecache := sys.modules.get("linecache"):
+            lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+            linecache.cache[name] = (len(source), None, lines, name)
         code = compile_block(source, name)
         exec(code, module.__dict__)
         status = 0
@@ -839,7 +883,7 @@ def run_python(file: str, name: str, path: list[str], out_of_memory: str) -> NoR
     os._exit(status)
 
 
-def finish(module: types.ModuleType, preloaded: frozenset[str]) -> None:
+def finish(module: ModuleType, preloaded: frozenset[str]) -> None:
     """Do what the interpreter does at its end and a program can notice.
 
     Waits for threads, runs exit handlers, and lets go of what the block's modules hold, so that
@@ -868,11 +912,13 @@ def finish(module: types.ModuleType, preloaded: frozenset[str]) -> None:
     _libc.fflush(None)
 
 
-def compile_block(source: bytes, name: str) -> types.CodeType:
+def compile_block(source: bytes, name: str) -> CodeType:
     """The code of a block; where Python fails, `!commands` of a notebook are taken too."""
     try:
         return compile(source, name, "exec", dont_inherit=True)
     except SyntaxError:
+        import re
+
         changed = re.sub(rb"^([ \t]*)[!%] *([A-Za-z].*)$", shell_line, source, flags=re.M)
         if changed == source:
             raise
@@ -883,7 +929,7 @@ def compile_block(source: bytes, name: str) -> types.CodeType:
         raise
 
 
-def shell_line(found: re.Match[bytes]) -> bytes:
+def shell_line(found: Match[bytes]) -> bytes:
     """A line of a notebook as Python; other magics than those that install do nothing."""
     command = found[2].rstrip().decode("utf-8", "surrogateescape")
     if found[0].lstrip()[:1] == b"%" and not command.startswith(("pip ", "uv ", "conda ")):

@@ -101,9 +101,9 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
     def _package_layers(self) -> Layers:
         return self._layers
 
-    def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
+    def _start_runner(self, waker: Waker, token: CancelToken, *, at_once: bool = False) -> Link:
         self._install_wanted(token)
-        link = self._raise_wall(waker)
+        link = self._raise_wall(waker, at_once=at_once)
         if troubles := link.hello.get("troubles"):
             link.kill()
             raise ExecutionError(
@@ -112,8 +112,8 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             )
         return link
 
-    def _raise_wall(self, waker: Waker) -> Link:
-        plan = self._plan()
+    def _raise_wall(self, waker: Waker, *, at_once: bool) -> Link:
+        plan = self._plan(at_once=at_once)
         if self.wall == "landlock":
             return landlock.start_wall(plan, waker=waker)
         try:
@@ -126,7 +126,7 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             except NoWallError as second:
                 raise NoWallError(f"{first} {second}") from first
 
-    def _plan(self) -> bubblewrap.Plan:
+    def _plan(self, *, at_once: bool) -> bubblewrap.Plan:
         layer = self._layers.current
         return bubblewrap.Plan(
             work_dir=str(self._work_dir.resolve()),
@@ -140,6 +140,7 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             mounts=self.mounts,
             preload=self.preload,
             egress=self._egress,
+            at_once=at_once,
         )
 
 
