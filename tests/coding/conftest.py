@@ -12,6 +12,14 @@ import pytest
 
 from autogen.coding import CodeBlock, LocalCommandLineCodeExecutor, SandboxCommandLineCodeExecutor
 from autogen.coding.walls import probe
+from autogen.testing.face import FACES, Face
+
+
+@pytest.fixture(params=FACES, ids=str)
+def face(request: pytest.FixtureRequest) -> Face:
+    """The faces of the API, for tests that have one body for all."""
+    chosen: Face = request.param
+    return chosen
 
 
 @pytest.fixture(autouse=True)

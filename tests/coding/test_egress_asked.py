@@ -26,12 +26,6 @@ from .test_sandbox_network import FETCH, Site
 wall = pytest.mark.wall
 
 
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
-
-
 @pytest.fixture
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A made-up internet: one site on loopback serves every name; those that were looked up."""

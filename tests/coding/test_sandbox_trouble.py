@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autogen.coding import SandboxPool
-from autogen.errors import UsageError
+from autogen.errors import ExecutionError, UsageError
 
 pytestmark = pytest.mark.wall
 
@@ -138,3 +138,54 @@ def test_nothing_is_left_however_blocks_ended(sandbox, run, tmp_path, monkeypatc
         pool.fill()
         run(pool.executor(), "open('x', 'w')")
     eventually(lambda: left_behind() == before)
+
+
+# -- a work_dir that is a link ---------------------------------------------------------------------
+
+
+def test_work_dir_may_be_a_link_from_the_start(sandbox, run, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    box = sandbox(work_dir=tmp_path / "link")
+    assert run(box, "open('x', 'w').close(); print('ok')").output == "ok\n"
+    assert (tmp_path / "real" / "x").exists()
+
+
+@pytest.mark.parametrize("start", ["a block", "start()"])
+def test_work_dir_that_became_a_link_is_refused(sandbox, run, tmp_path, start):
+    """Code in the folder above puts a link in the place of another executor's work_dir."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("key")
+    outer = sandbox(work_dir=tmp_path / "outer")
+    inner = sandbox(work_dir=tmp_path / "outer" / "inner")
+    assert run(inner, "print(1)").output == "1\n"
+    code = f"import os; os.rename('inner', 'was'); os.symlink({str(secret)!r}, 'inner')"
+    assert run(outer, code).exit_code == 0
+    go = {"a block": lambda: run(inner, "print(open('key').read())"), "start()": inner.start}
+    with pytest.raises(ExecutionError, match="leads to"):
+        go[start]()
+    assert sorted(os.listdir(secret)) == ["key"]
+    (tmp_path / "outer" / "inner").unlink()
+    assert run(inner, "import os; print(os.listdir('.') == [])").exit_code == 0
+
+
+def test_folder_above_the_work_dir_that_became_a_link_is_refused(sandbox, run, tmp_path):
+    for name in ("above", "secret"):
+        (tmp_path / name / "work").mkdir(parents=True)
+    box = sandbox(work_dir=tmp_path / "above" / "work")
+    (tmp_path / "above").rename(tmp_path / "was")
+    (tmp_path / "above").symlink_to(tmp_path / "secret")
+    with pytest.raises(ExecutionError, match="make a new executor"):
+        run(box, "open('x', 'w')")
+    assert os.listdir(tmp_path / "secret" / "work") == []
+
+
+def test_relative_work_dir_goes_along_with_its_program(sandbox, run, tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "one")
+    box = sandbox(work_dir="work")
+    monkeypatch.chdir(tmp_path / "two")
+    assert run(box, "open('x', 'w')").exit_code == 0
+    assert (tmp_path / "two" / "work" / "x").exists()

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 
 from .._kernel.cancel import CancelToken
 from .._kernel.run import on_cancel
-from ..errors import PackageError, RunCancelled, UsageError
+from ..errors import ExecutionError, PackageError, RunCancelled, UsageError
 from . import workspace
 from .base import CodeBlock, CodeExtractor, CommandLineCodeResult
 from .config import check_timeout, check_work_dir
@@ -76,6 +76,7 @@ class CommandLineExecutor:
         self._functions = FunctionsModule(functions, functions_module)
         self._has_functions = False
         self._work_dir = workspace.prepare(work_dir)
+        self._place = place_of(self._work_dir)
         self.execution_policies = merged_policies(execution_policies)
         self._owner_pid = os.getpid()
         self._turn = threading.Lock()
@@ -132,6 +133,7 @@ class CommandLineExecutor:
         with on_cancel(token.cancel), self._one_at_a_time(token):
             self._prepare(code_blocks)
             workspace.prepare(self._work_dir)
+            self._check_place()
             self._bring_functions(token)
             before = workspace.Snapshot(self._work_dir)
             # Each path, and whether it was saved to be run; a page that was only saved is a result.
@@ -234,6 +236,26 @@ class CommandLineExecutor:
         """
         check_work_dir(self._work_dir)
 
+    def _check_place(self) -> None:
+        """Refuse a work_dir that leads elsewhere than when the executor was made.
+
+        Code that can write to the folder above, from the work_dir of another executor, could put a
+        link to any folder in its place, and the next wall would show that.
+
+        Raises:
+            ExecutionError: It does.
+        """
+        place, before = place_of(self._work_dir), self._place
+        if place.path != before.path:
+            # The program went to another folder, and a relative work_dir went with it.
+            self._place = place
+        elif place != before:
+            raise ExecutionError(
+                f"work_dir {str(self._work_dir)!r} was {before.real!r} when the executor was made "
+                f"and leads to {place.real!r} now. Code is not run there; if that is meant, make "
+                "a new executor."
+            )
+
     @contextmanager
     def _one_at_a_time(self, token: CancelToken) -> Iterator[None]:
         """Hold the executor; whoever waits for it can still be cancelled."""
@@ -293,3 +315,15 @@ class CommandLineExecutor:
 
     def _unknown_language(self, language: str) -> str:
         return f"unknown language {language}"
+
+
+class Place(NamedTuple):
+    """Where a work_dir is: its path from the root, and the same without links."""
+
+    path: str
+    real: str
+
+
+def place_of(work_dir: Path) -> Place:
+    """Where the work_dir is."""
+    return Place(os.path.abspath(work_dir), os.path.realpath(work_dir))

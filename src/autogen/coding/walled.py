@@ -95,6 +95,7 @@ class WalledExecutor(CommandLineExecutor):
             functions_module=functions_module,
         )
         refuse_home(self._work_dir)
+        self._asked_network = network
         network = network_here(network)
         self.network = network if isinstance(network, str) else tuple(network)
         self._egress = egress_for(self.network)
@@ -109,8 +110,8 @@ class WalledExecutor(CommandLineExecutor):
 
     # -- what an adapter adds ----------------------------------------------------------------------
 
-    def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
-        """A runner that is ready.
+    def _start_runner(self, waker: Waker, token: CancelToken, *, at_once: bool = False) -> Link:
+        """A runner that is ready; `at_once` if a block waits for it.
 
         Raises:
             RunnerLost: It did not come up, which may be chance: it is tried twice.
@@ -152,6 +153,7 @@ class WalledExecutor(CommandLineExecutor):
         try:
             with on_cancel(token.cancel), token.listen(waker.cancel), self._one_at_a_time(token):
                 workspace.prepare(self._work_dir)
+                self._check_place()
                 self._warm_link(waker, token)
         finally:
             waker.close()
@@ -214,7 +216,7 @@ class WalledExecutor(CommandLineExecutor):
         waker = Waker()
         try:
             with token.listen(waker.cancel):
-                link = self._warm_link(waker, token)
+                link = self._warm_link(waker, token, at_once=True)
             with token.listen(waker.cancel), granted(self._grant):
                 outcome = link.run(
                     job | self._job_files(path),
@@ -267,7 +269,8 @@ class WalledExecutor(CommandLineExecutor):
         elif self._egress is not None:
             self._egress.allow(pattern)
 
-    def _warm_link(self, waker: Waker, token: CancelToken) -> Link:
+    def _warm_link(self, waker: Waker, token: CancelToken, *, at_once: bool = False) -> Link:
+        self._keep_to_policy()
         state = os.stat(self._work_dir)
         folder = (state.st_dev, state.st_ino)
         link = self._held.link
@@ -278,7 +281,7 @@ class WalledExecutor(CommandLineExecutor):
         trouble: RunnerLost | None = None
         for _ in range(2):
             try:
-                link = self._start_runner(waker, token)
+                link = self._start_runner(waker, token, at_once=at_once)
             except RunnerLost as error:
                 if token.cancelled:
                     raise RunCancelled() from None
@@ -288,6 +291,22 @@ class WalledExecutor(CommandLineExecutor):
             self._held.take(link, folder)
             return link
         raise ExecutionError(f"The {self.wall_name} did not start: {trouble}.")
+
+    def _keep_to_policy(self) -> None:
+        """Close the way out of an executor made before it was known who runs its code.
+
+        One that stood ready outside of a server has the network of the library; inside, the
+        server's "none" counts, unless its maker named another.
+        """
+        if self.network == "none" or network_here(self._asked_network) != "none":
+            return
+        self.network, self._egress = "none", None
+        link = self._held.link
+        if link is not None and link.gate is not None:
+            gate, link.gate = link.gate, None
+            gate.close()
+        else:
+            self._held.close()
 
     # -- packages ----------------------------------------------------------------------------------
 

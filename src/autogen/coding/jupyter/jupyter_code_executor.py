@@ -12,6 +12,7 @@ from typing import Any
 
 from ..._kernel.cancel import CancelToken
 from ...errors import ExecutionError, RunCancelled, UsageError
+from ..policy import check_wall
 from .base import JupyterConnectable, JupyterConnectionInfo
 from .cell import Cell
 from .executor import CellExecutor
@@ -91,6 +92,8 @@ class JupyterCodeExecutor(CellExecutor):
             self._lock.release()
 
     def _run_cell(self, code: str, cell: Cell, token: CancelToken) -> bool:
+        if not getattr(self._server, "is_walled", True):
+            check_wall(type(self._server).__name__)
         if not self._kernel.is_ours:
             self._kernel.take(self._client.start_kernel(self._kernel_name))
             self._cells = self._cells and LOST

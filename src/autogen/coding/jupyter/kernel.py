@@ -255,7 +255,7 @@ class KernelWall(WalledExecutor):
     def _package_layers(self) -> Layers:
         return self._layers
 
-    def _start_runner(self, waker: Waker, token: CancelToken) -> Link:
+    def _start_runner(self, waker: Waker, token: CancelToken, *, at_once: bool = False) -> Link:
         self._install_wanted(token)
         try:
             return bubblewrap.start_wall(self._plan(), waker=waker)
@@ -292,6 +292,7 @@ class KernelWall(WalledExecutor):
         life = self._kernel.life
         state = os.stat(self._work_dir)
         folder = (state.st_dev, state.st_ino)
+        self._keep_to_policy()
         if life and life.alive and self._kernel.folder == folder and listens(life, waker):
             return life
         self._kernel.close()

@@ -70,6 +70,9 @@ class LocalJupyterServer(Stoppable, JupyterConnectable):
         ExecutionError: The extra `jupyter` is missing, or the server does not start.
     """
 
+    #: Asked before each block of an executor that uses this server.
+    is_walled = False
+
     def __init__(
         self,
         ip: str = "127.0.0.1",
