@@ -123,6 +123,35 @@ def test_a_key_makes_a_repeated_request_the_same_run(client: openai.OpenAI) -> N
     assert run_id("a") == run_id("a") != run_id("b")
 
 
+def test_a_key_makes_a_repeated_answer_the_same_one(doors: Serving, client: openai.OpenAI) -> None:
+    messages = say("hello")
+    got: Any = client.chat.completions.create(model="ask", messages=messages)
+    run_id = got.metadata["run_id"]
+    messages += [{"role": "assistant", "content": got.choices[0].message.content}]
+
+    def answer(text: str, key: str, metadata: Any = openai.omit) -> Any:
+        return client.chat.completions.create(
+            model="ask",
+            messages=messages + say(text),
+            metadata=metadata,
+            extra_headers={"Idempotency-Key": key},
+        )
+
+    n_runs = len(doors.get("/api/v1/runs?team=ask&limit=1000")["items"])
+    first = answer("/approve", "one")
+    again = answer("/approve", "one")
+    assert first.choices[0].message.content == again.choices[0].message.content
+    assert first.id == again.id
+    assert again.metadata["status"] == "waiting"
+    with pytest.raises(openai.ConflictError, match="something else was answered"):
+        answer("/stop", "one")
+    last = answer("my own words", "two", {"run_id": run_id})
+    once_more = answer("my own words", "two", {"run_id": run_id})
+    assert last.choices[0].message.content == once_more.choices[0].message.content
+    assert once_more.metadata["status"] == "finished"
+    assert len(doors.get("/api/v1/runs?team=ask&limit=1000")["items"]) == n_runs
+
+
 def test_responses_answer_and_go_on(client: openai.OpenAI) -> None:
     first = client.responses.create(model="two", input="hello", instructions="be brief")
     assert first.status == "completed"

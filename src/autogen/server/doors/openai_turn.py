@@ -19,6 +19,7 @@ from .turn import (
     Standing,
     Turn,
     answered,
+    answered_before,
     begun,
     context_of,
     id_of_key,
@@ -60,10 +61,14 @@ def turn_of(
     """
     # A mark is text that anybody may have written: it need not be of a run of the caller's.
     named = run_id or said.waiting
+    if named is not None and key is not None:
+        before = answered_before(parts, caller, named, said.text, key=key)
+        if before is not None:
+            return before
     if named is not None and (run_id is not None or _is_waiting(parts, caller, named)):
         record = own_run(parts, caller, named)
         if questions := open_questions(parts, named):
-            return answered(parts, caller, questions[0], said.text)
+            return answered(parts, caller, questions[0], said.text, key=key)
         if record.status not in STILL:
             raise Problem(
                 409, f"run {named} is {record.status} and asks nothing; wait until it is over."

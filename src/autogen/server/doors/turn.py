@@ -37,6 +37,7 @@ __all__ = [
     "Standing",
     "Turn",
     "answered",
+    "answered_before",
     "begun",
     "context_of",
     "id_of_key",
@@ -227,8 +228,10 @@ def begun(
     return Turn(parts, run_id, after=0, speech=Speech(has_opening=message is not None))
 
 
-def answered(parts: Parts, caller: Caller, question: QuestionRecord, words: str) -> Turn:
-    """The turn that answers a question of the caller's own run.
+def answered(
+    parts: Parts, caller: Caller, question: QuestionRecord, words: str, *, key: str | None = None
+) -> Turn:
+    """The turn that answers a question of the caller's own run; `key` as for `answered_before`.
 
     Raises:
         AlreadyAnswered: Somebody answered before.
@@ -238,8 +241,45 @@ def answered(parts: Parts, caller: Caller, question: QuestionRecord, words: str)
     may(caller, "questions:answer")
     read_json(json.dumps(words).encode())
     answer, after = answer_of(question, words), _last_pos(parts, question.run_id)
-    parts.runtime.answer(question.id, answer, by=caller.name)
+    parts.runtime.answer(question.id, answer, by=_answerer(caller, key))
     return Turn(parts, question.run_id, after=after, speech=Speech(answer=answer or None))
+
+
+def answered_before(
+    parts: Parts, caller: Caller, run_id: str, words: str, *, key: str
+) -> Turn | None:
+    """The turn of an answer that the caller gave under the same key before; None for none.
+
+    Raises:
+        Problem: 409; something else was answered under that key.
+    """
+    who = _answerer(caller, key)
+    for question in parts.runtime.questions(
+        status="answered", run_id=run_id, belongs_to=caller.sees
+    ):
+        if question.answered_by == who:
+            answer = answer_of(question, words)
+            if question.answer != answer:
+                raise Problem(409, "something else was answered under this Idempotency-Key before.")
+            after = _asked_at(parts, question)
+            return Turn(parts, run_id, after=after, speech=Speech(answer=answer or None))
+    return None
+
+
+def _answerer(caller: Caller, key: str | None) -> str:
+    """Who answers, as the question keeps it: with a mark of the key, where there is one."""
+    return caller.name if key is None else f"{caller.name} [{id_of_key('answer', key)[:12]}]"
+
+
+def _asked_at(parts: Parts, question: QuestionRecord) -> int:
+    """The number of the event that tells of a question."""
+    after = 0
+    while found := parts.runtime.events(question.run_id, after=after, types=["question.asked"]):
+        for event in found:
+            after = event.pos or after
+            if event.data.get("id") == question.id:
+                return after
+    return after
 
 
 def watched(parts: Parts, run_id: str) -> Turn:
