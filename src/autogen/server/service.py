@@ -23,6 +23,7 @@ from .common import Parts
 from .credentials import Bearers, Credentials
 from .feed import Feed, Mark
 from .guard import LOOPBACK_NAMES
+from .impatient import Impatient
 
 __all__ = ["Service"]
 
@@ -125,6 +126,8 @@ class Service:
                 log_level="warning",
                 server_header=False,
                 lifespan="on",
+                # The other implementation that uvicorn takes where it is installed has no limits.
+                http=Impatient,
                 proxy_headers=False,
                 limit_concurrency=_MOST_CONNECTIONS,
                 h11_max_incomplete_event_size=_MOST_HEAD,
