@@ -119,42 +119,42 @@ def test_a_program_without_an_id_is_told_one(tmp_path: Path, done: Callable[...,
 
 
 def test_a_worker_runs_what_is_submitted_and_asks_people(
-    tmp_path: Path, autogen: Callable[..., Any], done: Callable[..., Any]
+    tmp_path: Path, autogen: Callable[..., Any], inside: Callable[..., Any]
 ) -> None:
     with LoopbackLLM(lambda request: f"answer {len(request.messages)}") as service:
         text = TEAM.format(url=service.base_url, mode="ALWAYS")
         (tmp_path / "pair.team.yaml").write_text(text)
         worker = autogen("worker", "--teams", ".")
         assert "working for pair" in worker.stderr.readline()
-        assert done("submit", "pair", "hello", "--id", "talk") == (0, "talk\n", "")
+        assert inside("submit", "pair", "hello", "--id", "talk") == (0, "talk\n", "")
         deadline_s = time.monotonic() + 60
-        while not (asked := done("answer")[1]) and time.monotonic() < deadline_s:
-            time.sleep(0.05)
+        while not (asked := inside("answer")[1]) and time.monotonic() < deadline_s:
+            time.sleep(0.2)
         question = asked.split()[0]
-        assert done("runs")[1].splitlines()[1].split()[:3] == ["talk", "pair", "waiting"]
-        assert done("answer", question, "more", "--by", "anna")[:2] == (
+        assert inside("runs")[1].splitlines()[1].split()[:3] == ["talk", "pair", "waiting"]
+        assert inside("answer", question, "more", "--by", "anna")[:2] == (
             0,
             f"{question}: answered\n",
         )
-        code, _, err = done("answer", question, "again")
+        code, _, err = inside("answer", question, "again")
         assert code == 1
         assert "was answered by anna before" in err
-        code, out, _ = done("submit", "pair", "hello", "--id", "talk", "--wait")
+        code, out, _ = inside("submit", "pair", "hello", "--id", "talk", "--wait")
         assert (code, out) == (0, "talk\nanswer 4\n")
-        shown = done("show", "talk")[1]
+        shown = inside("show", "talk")[1]
         assert "user -> writer:\nhello" in shown
         assert "talk: finished (max_turns), " in shown
-        assert done("replay", "talk")[:2] == (0, "all 3 recorded steps are the same\n")
+        assert inside("replay", "talk")[:2] == (0, "all 3 recorded steps are the same\n")
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     at = shown.split("] writer -> user:")[0].rsplit("[", 1)[1]
-    code, out, _ = done("fork", "talk", "--at", at, "--edit", "EDITED", "--id", "other")
+    code, out, _ = inside("fork", "talk", "--at", at, "--edit", "EDITED", "--id", "other")
     assert (code, out) == (0, "other\n")
-    assert done("cancel", "other")[:2] == (0, "other: is being cancelled\n")
-    assert "cancelled" in done("runs", "--status", "cancelled")[1]
+    assert inside("cancel", "other")[:2] == (0, "other: is being cancelled\n")
+    assert "cancelled" in inside("runs", "--status", "cancelled")[1]
     # A run that another one was forked from stays as long as that.
     for _ in range(2):
-        assert done("prune", "--older-than", "0s", "--yes")[:2] == (0, "1 run deleted\n")
+        assert inside("prune", "--older-than", "0s", "--yes")[:2] == (0, "1 run deleted\n")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_task_that_is_killed_goes_on_with_the_same_id(
         words = ("run", "think", "--id", "t", "--model", "m", "--base-url", service.base_url)
         killed_at(3, service, autogen(*words))
         code, out, err = done(*words)
-        assert (code, err) == (0, "")
+        assert (code, err) == (0, ""), err
         assert "the task is done (TERMINATE)" in out
         # Six answers are due, and a call in flight at the kill may be made again.
         n_calls = len(service.requests)
