@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import AutogenError, NoWallError
 from . import landlock
 from .bubblewrap import Plan, find_bwrap, start_wall
+from .cgroup import groups_of
 from .docker_engine import connect
 from .link import RunnerLost
 from .packages import layers_dir
@@ -52,7 +53,7 @@ def _bubblewrap() -> WallReport:
             return WallReport(name="bubblewrap", ok=False, why=str(error), remedy=remedy)
         uid = link.hello.get("uid")
         link.kill()
-    why = f"namespaces, seccomp and limits hold; code runs as id {uid} inside"
+    why = f"namespaces, seccomp and limits hold; code runs as id {uid} inside; {_limits()}"
     return WallReport(name="bubblewrap", ok=True, why=why, remedy="")
 
 
@@ -67,9 +68,14 @@ def _landlock() -> WallReport:
         link.kill()
     why = (
         f"Landlock, seccomp and limits hold; code runs as id {uid} and has no sockets, but sees "
-        "that other processes and files exist"
+        f"that other processes and files exist; {_limits()}"
     )
     return WallReport(name="landlock", ok=True, why=why, remedy="")
+
+
+def _limits() -> str:
+    """What holds the limits of a block, and what of the kernel's stands around that."""
+    return f"limits by rlimits and a watch every 50 ms; {groups_of()}"
 
 
 def _plan(folder: str) -> Plan:
