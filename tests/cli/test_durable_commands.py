@@ -85,7 +85,10 @@ def done(autogen: Callable[..., Any]) -> Callable[..., tuple[int, str, str]]:
 
 
 def test_a_program_that_is_killed_goes_on_with_the_same_id(
-    tmp_path: Path, autogen: Callable[..., Any], done: Callable[..., Any]
+    tmp_path: Path,
+    autogen: Callable[..., Any],
+    done: Callable[..., Any],
+    inside: Callable[..., Any],
 ) -> None:
     with LoopbackLLM(lambda request: f"answer {len(request.messages)}") as service:
         (tmp_path / "job.py").write_text(PROGRAM.format(url=service.base_url))
@@ -100,13 +103,13 @@ def test_a_program_that_is_killed_goes_on_with_the_same_id(
         n_calls = len(service.requests)
         assert done("run", "job.py", "--id", "job") == (0, out, "")
         assert len(service.requests) == n_calls
-    code, out, _ = done("runs", "--json")
+    code, out, _ = inside("runs", "--json")
     found = [json.loads(line) for line in out.splitlines()]
     assert [(run["id"], run["status"]) for run in found] == [
         ("job/2", "finished"),
         ("job/1", "finished"),
     ]
-    code, out, _ = done("verify", "job/1")
+    code, out, _ = inside("verify", "job/1")
     assert (code, out.split()[0], out.split()[2:4]) == (0, "all", ["events", "are"])
 
 
@@ -116,6 +119,18 @@ def test_a_program_without_an_id_is_told_one(tmp_path: Path, done: Callable[...,
     assert code == 1
     assert "ValueError: ['job.py', '--x', '1']" in err
     assert "To go on: autogen run job.py --id job-" in err
+
+
+def test_a_program_that_met_its_limit_is_told_how_to_go_on_with_one(
+    tmp_path: Path, done: Callable[..., Any]
+) -> None:
+    with LoopbackLLM(lambda request: f"answer {len(request.messages)}") as service:
+        text = PROGRAM.format(url=service.base_url).replace("[0, 0]", "[9, 9]")
+        (tmp_path / "job.py").write_text(text)
+        code, _, err = done("run", "job.py", "--id", "job", "--budget-usd", "0.001")
+    assert code == 4, err
+    # Without a limit it would be one of nobody's choice, and the same again would end at once.
+    assert err.endswith("To go on: autogen run job.py --id job --budget-usd 0.002\n")
 
 
 def test_a_worker_runs_what_is_submitted_and_asks_people(
@@ -196,13 +211,13 @@ def killed_at(n_calls: int, service: LoopbackLLM, process: subprocess.Popen[str]
 
 
 def test_a_task_that_is_killed_goes_on_with_the_same_id(
-    autogen: Callable[..., Any], done: Callable[..., Any]
+    autogen: Callable[..., Any], done: Callable[..., Any], inside: Callable[..., Any]
 ) -> None:
     def answer(request: Any) -> str:
         n = len(request.messages) // 2
         return "It is done.\nTERMINATE" if n == 6 else f"thought {n}"
 
-    with LoopbackLLM(answer) as service:
+    with LoopbackLLM(lambda request: Reply(answer(request), delay_s=0.05)) as service:
         words = ("run", "think", "--id", "t", "--model", "m", "--base-url", service.base_url)
         killed_at(3, service, autogen(*words))
         code, out, err = done(*words)
@@ -211,14 +226,20 @@ def test_a_task_that_is_killed_goes_on_with_the_same_id(
         # Six answers are due, and a call in flight at the kill may be made again.
         n_calls = len(service.requests)
         assert 6 <= n_calls <= 7
-        assert done(*words)[0] == 0
+        assert inside(*words)[0] == 0
         assert len(service.requests) == n_calls, "what is over is told from its record"
 
 
 def test_a_team_that_is_killed_goes_on_with_the_same_id(
-    tmp_path: Path, autogen: Callable[..., Any], done: Callable[..., Any]
+    tmp_path: Path,
+    autogen: Callable[..., Any],
+    done: Callable[..., Any],
+    inside: Callable[..., Any],
 ) -> None:
-    with LoopbackLLM(lambda request: f"answer {len(request.messages)}") as service:
+    def slowly(request: Any) -> Reply:
+        return Reply(f"answer {len(request.messages)}", delay_s=0.05)
+
+    with LoopbackLLM(slowly) as service:
         text = TEAM.format(url=service.base_url, mode="NEVER, default_auto_reply: go on")
         (tmp_path / "pair.team.yaml").write_text(text.replace("max_turns: 2", "max_turns: 6"))
         words = ("run", "pair.team.yaml", "hello", "--id", "t")
@@ -228,9 +249,9 @@ def test_a_team_that_is_killed_goes_on_with_the_same_id(
         assert "answer 12" in out
         n_calls = len(service.requests)
         assert 6 <= n_calls <= 7
-        assert done(*words)[0] == 4
+        assert inside(*words)[0] == 4
         assert len(service.requests) == n_calls
-    [run] = [json.loads(line) for line in done("runs", "--json")[1].splitlines()]
+    [run] = [json.loads(line) for line in inside("runs", "--json")[1].splitlines()]
     assert (run["id"], run["status"], run["stop_reason"]) == ("t", "finished", "max_turns")
 
 
@@ -244,7 +265,7 @@ def test_a_team_that_is_killed_goes_on_with_the_same_id(
 )
 def test_a_team_keeps_to_what_the_command_says(
     tmp_path: Path,
-    done: Callable[..., Any],
+    inside: Callable[..., Any],
     limits: tuple[str, ...],
     code: int,
     n_messages: int,
@@ -252,7 +273,7 @@ def test_a_team_keeps_to_what_the_command_says(
     with LoopbackLLM(lambda request: f"answer {len(request.messages)}") as service:
         text = TEAM.format(url=service.base_url, mode="NEVER, default_auto_reply: go on")
         (tmp_path / "pair.team.yaml").write_text(text)
-        found, out, err = done("run", "pair", "hello", "--teams", ".", "--json", *limits)
+        found, out, err = inside("run", "pair", "hello", "--teams", ".", "--json", *limits)
     assert found == code, err
     events = [json.loads(line) for line in out.splitlines()]
     said = [event for event in events if event["type"] == "message.sent"]
@@ -260,11 +281,11 @@ def test_a_team_keeps_to_what_the_command_says(
     assert said[0]["data"]["message"]["content"] == "hello"
 
 
-def test_a_team_whose_time_is_up_is_exit_code_6(tmp_path: Path, done: Callable[..., Any]) -> None:
+def test_a_team_whose_time_is_up_is_exit_code_6(tmp_path: Path, inside: Callable[..., Any]) -> None:
     with LoopbackLLM(lambda request: Reply("late", delay_s=30)) as service:
         text = TEAM.format(url=service.base_url, mode="NEVER")
         (tmp_path / "pair.team.yaml").write_text(text)
-        assert done("run", "pair.team.yaml", "hello", "--timeout", "1")[0] == 6
+        assert inside("run", "pair.team.yaml", "hello", "--timeout", "1")[0] == 6
 
 
 # -- without the extra -----------------------------------------------------------------------------

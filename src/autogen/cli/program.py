@@ -49,7 +49,7 @@ def run_program(
                 '--studio shows recorded runs, which need the extra "durable": '
                 'pip install -e ".[server,durable]" in a clone of autogen-next.'
             )
-    again = _command(path, arguments, record)
+    again = _command(path, arguments, record, budget_usd)
     ended: list[str | None] = []
 
     def note_end(event: Event) -> None:
@@ -91,14 +91,20 @@ def run_program(
     stopped = next((reason for reason in ended if reason in _TOLD), None)
     if stopped is None:
         return int(ExitCode.DONE)
+    if stopped == "budget" and budget_usd is not None:
+        # With the same budget it would end at once, with none it would have no limit.
+        again = _command(path, arguments, record, 2 * budget_usd)
     say(f"autogen: a chat stopped early ({stopped}).", *([f"To go on: {again}"] if again else []))
     return int(code_of_stop(stopped))
 
 
-def _command(path: str, arguments: Sequence[str], record: Recording) -> str | None:
+def _command(
+    path: str, arguments: Sequence[str], record: Recording, budget_usd: float | None
+) -> str | None:
     """What goes on with the run; None where it is not recorded."""
     if record.run_id is None:
         return None
     place = [] if record.database is None else ["--database", record.database]
-    words = ["autogen", "run", path, "--id", record.run_id, *place]
+    limit = [] if budget_usd is None else ["--budget-usd", f"{budget_usd:g}"]
+    words = ["autogen", "run", path, "--id", record.run_id, *place, *limit]
     return shlex.join([*words, *(["--", *arguments] if arguments else [])])
