@@ -273,7 +273,7 @@ def answer(
 def _list_questions(found: Sequence[QuestionRecord]) -> int:
     for question in found:
         print(f"{question.id}  {question.agent} ({question.kind}), {_age(question.asked_at)}")
-        print(f"  {harmless(question.prompt)}")
+        print(f"  {harmless(question.prompt).rstrip()}")
     if not found:
         say("No question is open.")
     return int(ExitCode.DONE)

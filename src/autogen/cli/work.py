@@ -47,6 +47,9 @@ def _tell(event: Event) -> None:
         return
     reason = event.data.get("stop_reason")
     if reason is not None:
+        if reason == "cancelled":
+            # Paused, or ended for good: that is for whoever wished it to know.
+            words = "stopped"
         words += f" ({reason}), {_cost_words(event.data.get('cost') or {})}"
     say(harmless(f"{event.run_id}: {words}"))
 
