@@ -239,6 +239,24 @@ for folder in ("<<layers>>", "<<layers>>/layer"):
 """,
     ),
     Attack(
+        id="poisoned-layers",
+        kind=WRITING,
+        layer="packages that are shown read-only",
+        code="""
+new = os.O_WRONLY | os.O_CREAT
+seen = 0
+for folder, folders, names in os.walk("<<layers>>"):
+    got(folder, write(folder + "/json.py", flags=new))
+    got(folder, lambda: os.rename(folder, folder + "-moved"))
+    for name in names:
+        seen += 1
+        got(name, write(os.path.join(folder, name), b"import os"))
+        got(name, lambda: os.unlink(os.path.join(folder, name)))
+if "<<wall>>" != "docker" and not seen:
+    print("GOT nothing to poison")
+""",
+    ),
+    Attack(
         id="settings-of-the-kernel",
         kind=WRITING,
         layer="read-only /proc and /sys",
@@ -966,7 +984,8 @@ got("unfiltered", lambda: libc.prctl(22, 0, 0) == 0)
         layer="the runner's lock against looking in",
         code="""
 import glob
-frame = struct.pack(">IB", 30, ord("x")) + b'{"code":0,"reason":null}       '
+result = b'{"code":0,"reason":null,"seconds":0}'
+frame = struct.pack(">IB", len(result), ord("x")) + result
 runner = os.getppid()
 for number in range(3, 300):
     got("descriptor", lambda: os.write(number, frame))

@@ -7,7 +7,7 @@ function here replaces one function of the product, in the process of `stage.py`
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,11 @@ def show_outside(found: list[str], world: dict[str, Any]) -> list[str]:
     return [*found, "--bind", world["outside"], world["outside"]]
 
 
+def writable_layers(found: Iterable[Any]) -> list[Any]:
+    """The mounts, with the packages open to be changed."""
+    return [replace(one, writable=one.writable or "/layers" in one.host) for one in found]
+
+
 def host_config(**changes: Any) -> Callable[[Any], Any]:
     """Change the options of a container."""
     return lambda found: {**found, **changes}
@@ -96,6 +101,7 @@ Off = Callable[[dict[str, Any]], None]
 OFF: dict[str, dict[str, Off]] = {
     "bubblewrap": {
         "view": lambda world: wrap(bubblewrap, "_view", lambda found: show_outside(found, world)),
+        "read-only packages": lambda world: wrap(bubblewrap, "_mounts", writable_layers),
         "network namespace": lambda world: without(bubblewrap, "_isolation", "--unshare-net"),
         "process namespace": lambda world: without(
             bubblewrap, "_isolation", "--unshare-pid", "--as-pid-1"
@@ -142,6 +148,9 @@ OFF: dict[str, dict[str, Off]] = {
             docker_container,
             "_host_config",
             host_config(SecurityOpt=["no-new-privileges", "seccomp=unconfined"]),
+        ),
+        "lock of the runner": lambda world: change_runner(
+            "_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)", "pass"
         ),
         "no new privileges": lambda world: wrap(
             docker_container,

@@ -111,6 +111,12 @@ class World:
         if place.wall == "docker":
             # Under root a container runs as the owner of the work_dir.
             os.chown(self.work, USER + 2, USER + 2)
+        # A layer of packages that other chats use.
+        layer = self.base / "cache/autogen/layers/0123/innocent"
+        layer.mkdir(parents=True)
+        (layer / "__init__.py").write_text("")
+        for path in (layer / "__init__.py", *list(layer.parents)[:4], layer):
+            os.chown(path, uid, uid)
         self.outside.chmod(0o777)
         self.outside_files = {"secret": self.token, "precious": "precious"}
         for name, text in self.outside_files.items():
