@@ -16,6 +16,7 @@ from autogen._durable.database import Database
 from autogen.errors import JournalError, ReplayMismatch
 from autogen.journal import dbos as dbos_module
 from autogen.journal.dbos import DbosEngine, DbosLog
+from autogen.limits.base import Amounts, Reservation
 from autogen.store.account import SqlAccount
 from autogen.store.asking import Questions
 from autogen.store.sql import SqlStore
@@ -275,6 +276,30 @@ def test_a_run_is_not_gone_on_with_by_another_version(
             base.engine.check_version("r")
     finally:
         base.close()
+
+
+def test_a_process_elsewhere_is_not_gone_because_no_process_here_has_its_number(
+    database: str,
+) -> None:
+    """Containers may share a name, and number their processes each for itself."""
+    base = Database.at(database)
+    host, _, start = base.worker_id.rsplit(":", 2)
+    here, there = f"{host}:999999999:{start}", f"{host}:999999999:00000000-00000000"
+    for worker_id in (here, there):
+        base.store.beat(worker_id)
+    assert not base.is_alive(here)
+    assert base.is_alive(there)
+
+
+def test_what_could_not_be_settled_is_settled_with_the_next_beat(
+    database: str, until: Until, away: Any, hurry: None
+) -> None:
+    budget = Database.at(database).budget("shared", {"tokens": 100})
+    made = budget.account.reserve(Amounts(tokens=80))
+    assert isinstance(made, Reservation)
+    away(SqlAccount, "_settle", times=3)
+    budget.account.settle(made, Amounts(tokens=10))
+    until(lambda: budget.account.left.tokens == 90)
 
 
 def test_whatever_goes_wrong_in_the_thread_that_beats_it_goes_on(

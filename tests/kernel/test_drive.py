@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import threading
 import time
@@ -680,3 +681,19 @@ def test_an_error_of_a_sink_passes_a_leaf_that_would_take_it_for_its_own(
 
     with entered(_run(sinks=[closed])), pytest.raises(BrokenPipeError, match="terminal"):
         drive(core())
+
+
+def test_errors_beside_the_one_that_is_raised_are_not_logged_as_unread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fails(text: str) -> None:
+        await Call(None, _answer, (1,))
+        raise ValueError(text)
+
+    async def core() -> None:
+        await Gather([fails("first"), fails("second"), fails("third")])
+
+    with pytest.raises(ValueError, match="first"):
+        asyncio.run(drive_async(core()))
+    gc.collect()
+    assert "never retrieved" not in caplog.text

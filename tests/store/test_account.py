@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from autogen import ConversableAgent, RunOptions
-from autogen.errors import UsageError
+from autogen.errors import JournalError, UsageError
 from autogen.limits.base import NOTHING, Amounts, Ceiling, Reservation, Shortage
 from autogen.limits.budget import Budget
 from autogen.limits.memory import MemoryAccount
@@ -234,3 +234,37 @@ def test_a_budget_in_the_database_ends_a_chat(store: SqlStore) -> None:
 def test_a_name_that_databases_do_not_keep_is_refused(store: SqlStore) -> None:
     with pytest.raises(UsageError, match="use another name"):
         SqlAccount(store, "a\0", worker_id="w")
+
+
+def test_what_could_not_be_settled_is_settled_later_and_once(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    later: list[Any] = []
+    mine = account(store, ceiling=Ceiling(tokens=100), later=later.append)
+    made = reserved(mine.reserve(Amounts(tokens=80)))
+    with monkeypatch.context() as away:
+        away.setattr(store, "writing", lambda what: _away())
+        mine.settle(made, Amounts(tokens=10))
+        assert "booked later" in caplog.text
+        (settle,) = later
+        with pytest.raises(JournalError):
+            settle()
+    assert (mine.spent.tokens, mine.left.tokens) == (0, 20)
+    # The second time stands for one that was heard, while its answer was lost.
+    for _ in range(2):
+        settle()
+        assert (mine.spent.tokens, mine.left.tokens) == (10, 90)
+
+
+def test_without_anybody_who_does_it_later_what_cannot_be_settled_raises(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = account(store, ceiling=Ceiling(tokens=100))
+    made = reserved(mine.reserve(Amounts(tokens=80)))
+    monkeypatch.setattr(store, "writing", lambda what: _away())
+    with pytest.raises(JournalError):
+        mine.settle(made, NOTHING)
+
+
+def _away() -> Any:
+    raise JournalError("the server does not answer")

@@ -29,6 +29,20 @@ def claimed(store: SqlStore, run_id: str = "r") -> str:
     return owner
 
 
+def test_several_events_are_one_statement(store: SqlStore) -> None:
+    """A process that stands still between two would keep its run locked on Postgres."""
+    owner, n_rows = claimed(store), list[int]()
+
+    def executed(*told: Any) -> None:
+        if told[2].startswith(f"INSERT INTO {events.name}"):
+            n_rows.append(told[2].count("), (") + 1)
+
+    sa.event.listen(store._engine, "before_cursor_execute", executed)
+    store.append("r", owner, [said("1"), said("2"), said("3")])
+    # SQLite, in this process, takes them one by one.
+    assert n_rows == [3 if store.url.startswith("postgres") else 1]
+
+
 def test_events_are_numbered_from_one_in_their_run(store: SqlStore) -> None:
     owner, other = claimed(store), claimed(store, "s")
     first = store.append("r", owner, [said("1"), said("2")])

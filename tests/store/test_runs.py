@@ -336,6 +336,22 @@ def test_a_run_stays_as_long_as_those_that_were_forked_from_it(store: SqlStore) 
     assert [record.id for record in store.prune(3600)] == ["parent"]
 
 
+def test_what_a_prune_that_was_killed_left_behind_goes_with_the_next_one(store: SqlStore) -> None:
+    store.create_run(RunRecord(id="old", status="failed", attempts=2))
+    aged(store, "old", 5000)
+
+    def dies(record: RunRecord) -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        store.prune(3600, forget=dies)
+    # Its log may be gone: nobody goes on with it.
+    assert store.claim("old", "w:1:a/1", expected=None) is None
+    forgotten: list[tuple[str, int]] = []
+    store.prune(3600, forget=lambda record: forgotten.append((record.id, record.attempts)))
+    assert (forgotten, store.runs()) == ([("old", 2)], [])
+
+
 # -- a process that is killed ----------------------------------------------------------------------
 
 KILLED = """

@@ -157,6 +157,10 @@ async def _gather_async(op: Gather) -> list[Any]:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                # Only the first is raised; asyncio logs errors that nobody has looked at.
+                task.exception()
         for core in op.cores:
             core.close()
 

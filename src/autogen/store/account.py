@@ -7,20 +7,24 @@ got. If that process was only asleep, and settles after all, the difference is g
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..errors import UsageError
+from ..errors import JournalError, UsageError
 from ..limits.base import NOTHING, Amounts, Ceiling, Reservation, Shortage, shortage_of
 from .connect import check_name
 from .sql import SqlStore
 from .tables import AMOUNTS, beats, budgets, reservations
 
 __all__ = ["BudgetRecord", "SqlAccount", "budget_records"]
+
+logger = logging.getLogger("autogen")
 
 #: How long a call that waits for room lets pass before it looks again.
 POLL_S = 0.25
@@ -64,6 +68,8 @@ class SqlAccount:
         ceiling: The most that may be spent, from now on and for everybody; None for what it is,
             without limits in a new budget.
         lease_s: How long a process may show no sign of life before what it set aside is spent.
+        later: Takes what is to be done when the database is there again, if it is away when
+            something is settled; None has that raise.
 
     Raises:
         UsageError: The name is a text that databases do not keep.
@@ -80,12 +86,14 @@ class SqlAccount:
         worker_id: str,
         ceiling: Ceiling | None = None,
         lease_s: float = 10.0,
+        later: Callable[[Callable[[], None]], None] | None = None,
     ):
         check_name(name)
         self.name = name
         self._store = store
         self._worker_id = worker_id
         self._lease_s = lease_s
+        self._later = later
         limits = {f"most_{field}": most for field, most in (ceiling or Ceiling())._asdict().items()}
         nothing = {f"{kind}_{field}": 0 for kind in ("spent", "held") for field in AMOUNTS}
         made = store.insert(budgets).values(
@@ -148,11 +156,23 @@ class SqlAccount:
 
     def settle(self, reservation: Reservation, actual: Amounts) -> None:
         """Book `actual` in place of what was set aside."""
+        try:
+            self._settle(reservation, actual)
+        except JournalError as error:
+            if self._later is None:
+                raise
+            logger.warning("What a call cost is booked later: %s", error)
+            self._later(partial(self._settle, reservation, actual, is_late=True))
+
+    def _settle(self, reservation: Reservation, actual: Amounts, *, is_late: bool = False) -> None:
         mine = (reservations.c.id == reservation.id, reservations.c.budget == self.name)
         with self._store.writing(f"budget {self.name!r}") as connection:
             found = self._locked(connection)
             row = connection.execute(sa.select(reservations).where(*mine)).mappings().first()
             if row is None:
+                if is_late:
+                    # The first attempt was heard, and its answer lost.
+                    return
                 raise UsageError(
                     f"reservation {reservation.id!r} is not open in budget {self.name!r}; each is "
                     "settled exactly once, by the account that made it."

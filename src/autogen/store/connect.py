@@ -105,6 +105,9 @@ def _postgres(url: sa.URL) -> sa.Engine:
         # Texts of chats are no part of error messages.
         hide_parameters=True,
     )
+    # Several rows in one statement. Else psycopg sends them one after the other, and a process that
+    # stands still in between is not idle to the server, which would never end its transaction.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, record: Any) -> None:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from ..events import Event
 from .tables import runs
 
-__all__ = ["ANSWERED", "COUNTED", "counted", "row_of"]
+__all__ = ["ANSWERED", "COUNTED", "SUMS", "counted", "row_of"]
 
 ANSWERED = "model.answered"
 
 #: Events that tell of steps.
 COUNTED = frozenset({ANSWERED, "code.started", "tool.answered"})
+
+#: New values of the row of a run.
+SUMS = {
+    "n_tokens": runs.c.n_tokens + sa.bindparam("more_tokens", type_=sa.BigInteger),
+    "nano_usd": runs.c.nano_usd + sa.bindparam("more_nano_usd", type_=sa.BigInteger),
+    "n_steps": runs.c.n_steps + sa.bindparam("more_steps", type_=sa.BigInteger),
+    "is_cost_known": sa.and_(runs.c.is_cost_known, sa.bindparam("is_known", type_=sa.Boolean)),
+}
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -33,7 +43,7 @@ def row_of(event: Event) -> dict[str, Any]:
 
 
 def counted(events: Sequence[Event]) -> dict[str, Any]:
-    """What events change in the sums of their run."""
+    """What events add to the sums of their run, as `SUMS` takes it."""
     n_tokens, nano_usd, n_steps, is_known = 0, 0, 0, True
     for event in events:
         if event.type != ANSWERED:
@@ -45,8 +55,9 @@ def counted(events: Sequence[Event]) -> dict[str, Any]:
             n_tokens += row["prompt_tokens"] + row["completion_tokens"]
             nano_usd += row["nano_usd"] or 0
             is_known = is_known and row["nano_usd"] is not None
-    changes: dict[str, Any] = {}
-    for name, n in (("n_tokens", n_tokens), ("nano_usd", nano_usd), ("n_steps", n_steps)):
-        if n:
-            changes[name] = runs.c[name] + n
-    return changes if is_known else {**changes, "is_cost_known": False}
+    return {
+        "more_tokens": n_tokens,
+        "more_nano_usd": nano_usd,
+        "more_steps": n_steps,
+        "is_known": is_known,
+    }

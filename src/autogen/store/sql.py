@@ -22,7 +22,7 @@ from ..events import Event
 from .base import Counts, RunRecord, Verdict, Wish
 from .chain import START, Row, body_of, event_of, json_of, linked, verified
 from .connect import NOW, READS, check_name, connected, kept, masked, translated
-from .counting import ANSWERED, COUNTED, counted, row_of
+from .counting import ANSWERED, COUNTED, SUMS, counted, row_of
 from .schema import upgraded
 from .sweeping import forget_uses
 from .tables import beats, egress, events, questions, reservations, runs, usage
@@ -31,6 +31,23 @@ __all__ = ["SqlStore"]
 
 _JSON = ("edits", "error", "request", "result")
 _LIVE = ("queued", "running", "waiting")
+
+# What every step executes, built once: to build it takes longer than to execute it.
+_END = (
+    sa.select(runs.c.owner, runs.c.last_pos, runs.c.last_hash, runs.c.forked_at)
+    .where(runs.c.id == sa.bindparam("run"))
+    .with_for_update()
+)
+_KNOWN = sa.select(events.c.key).where(
+    events.c.run_id == sa.bindparam("run"),
+    events.c.key.in_(sa.bindparam("keys", expanding=True)),
+)
+_ADD_EVENTS, _ADD_USAGE = sa.insert(events), sa.insert(usage)
+_MOVE_END = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("run"))
+    .values(last_pos=sa.bindparam("pos"), last_hash=sa.bindparam("hash"), **SUMS)
+)
 
 
 class SqlStore:
@@ -52,6 +69,7 @@ class SqlStore:
         self.on_event: list[Callable[[Event], None]] = []
         self._engine = connected(url)
         self._now = NOW[self._engine.dialect.name]
+        self._move_end = _MOVE_END.values(updated_at=self._now)
         is_file = self._engine.dialect.name == "sqlite"
         # Threads that wait for each other in SQLite look again after up to 100 ms; here the next
         # one goes on at once.
@@ -263,6 +281,7 @@ class SqlStore:
         values = {k: _plain(v) if k in _JSON else v for k, v in changes.items()}
         if leave:
             values.update(owner=None, worker_id=None)
+        is_over = leave and values.get("status") not in (None, "waiting")
         if leave and values.get("status") == "waiting":
             # Nobody will look at the wish any more.
             values |= _as_wished("waiting")
@@ -274,6 +293,9 @@ class SqlStore:
         with self.writing(f"run {run_id!r}") as connection:
             if connection.execute(changed).rowcount != 1:
                 raise _lost(run_id)
+            if is_over:
+                # It may have been cancelled between asking and waiting.
+                _withdraw(connection, run_id)
         self._tell(run_id)
         for told in self.on_status:
             told(run_id)
@@ -290,11 +312,7 @@ class SqlStore:
             )
             if connection.execute(at_once).rowcount:
                 # It was parked; when it goes on it asks again.
-                connection.execute(
-                    sa.update(questions)
-                    .where(questions.c.run_id == run_id, questions.c.status == "open")
-                    .values(status="withdrawn")
-                )
+                _withdraw(connection, run_id)
             connection.execute(sa.update(runs).where(*live).values(wish=wish))
             return self._run(connection, run_id)
 
@@ -488,18 +506,10 @@ class SqlStore:
         """
         keys = [event.key for event, _ in new]
         with self.writing(f"events of run {run_id!r}") as connection:
-            end = connection.execute(
-                sa.select(runs.c.owner, runs.c.last_pos, runs.c.last_hash, runs.c.forked_at)
-                .where(runs.c.id == run_id)
-                .with_for_update()
-            ).first()
+            end = connection.execute(_END, {"run": run_id}).first()
             if end is None or end.owner != owner:
                 raise _lost(run_id)
-            known = set(
-                connection.execute(
-                    sa.select(events.c.key).where(events.c.run_id == run_id, events.c.key.in_(keys))
-                ).scalars()
-            )
+            known = set(connection.execute(_KNOWN, {"run": run_id, "keys": keys}).scalars())
             pos, last = end.last_pos, end.last_hash
             rows: list[dict[str, Any]] = []
             used: list[Event] = []
@@ -526,15 +536,12 @@ class SqlStore:
                 if event.type in COUNTED and n_steps >= n_shared:
                     used.append(replace(event, pos=pos))
             if rows:
-                connection.execute(sa.insert(events), rows)
-                connection.execute(
-                    sa.update(runs)
-                    .where(runs.c.id == run_id)
-                    .values(last_pos=pos, last_hash=last, updated_at=self._now, **counted(used))
-                )
+                connection.execute(_ADD_EVENTS, rows)
+                moved = {"run": run_id, "pos": pos, "hash": last, **counted(used)}
+                connection.execute(self._move_end, moved)
             answers = [{"run_id": run_id, **row_of(e)} for e in used if e.type == ANSWERED]
             if answers:
-                connection.execute(sa.insert(usage), answers)
+                connection.execute(_ADD_USAGE, answers)
         self._tell(run_id)
         return [event_of(row["pos"], row["body"]) for row in rows]
 
@@ -681,6 +688,15 @@ def _as_wished(status: str) -> dict[str, Any]:
         ),
         "stop_reason": sa.case((runs.c.wish.is_not(None), "cancelled"), else_=runs.c.stop_reason),
     }
+
+
+def _withdraw(connection: sa.Connection, run_id: str) -> None:
+    """Nobody waits for the open questions of a run any more."""
+    connection.execute(
+        sa.update(questions)
+        .where(questions.c.run_id == run_id, questions.c.status == "open")
+        .values(status="withdrawn")
+    )
 
 
 def _lost(run_id: str) -> RunLost:
