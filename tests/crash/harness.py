@@ -124,7 +124,7 @@ class Harness:
             self._signal(worker, signal.SIGKILL)
         assert self._nursery.stdin is not None
         self._nursery.stdin.close()
-        self._nursery.wait(timeout=10)
+        self._nursery.wait(timeout=60)
         self._listener.join()
         assert self._nursery.stdout is not None
         self._nursery.stdout.close()
