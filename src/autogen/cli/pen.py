@@ -64,13 +64,16 @@ class Pen(Lines, Protocol):
 
 #: Colours and moves of the cursor; titles, links and the clipboard.
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
-_CONTROLS = dict.fromkeys((*(n for n in range(32) if n not in (9, 10)), *range(127, 160)))
+#: Overrides of the direction of writing: what follows would be shown backwards.
+_TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = dict.fromkeys((*(n for n in range(32) if n not in (9, 10)), *range(127, 160), *_TURNS))
 
 
 def harmless(text: str) -> str:
     """`text` of a model or a program without the control codes that a terminal would obey.
 
-    They could set its title, fill its clipboard, or write over what was shown before.
+    They could set its title, fill its clipboard, write over what was shown before, or show a
+    program other than it runs.
     """
     if text.isprintable():
         return text
