@@ -49,7 +49,8 @@ Work = Callable[[Job, "DbosLog"], Awaitable[None]]
 #: A process that stands still inside a transaction loses it, and its locks, after so long.
 IDLE_S = 10.0
 
-_POLLING_S = 0.1
+#: How often the queue of each team is looked at; a look costs about 2 ms, also where nothing waits.
+_POLLING_S = 0.25
 _START_S = 30.0
 _HOSTED = "autogen.hosted"
 _QUEUED = "autogen.queued"

@@ -561,7 +561,7 @@ class Runtime:
         Args:
             teams_in: The folder.
             is_eager: What this Runtime submits begins here at once, instead of with whichever
-                worker takes it from the queue, which costs about 0.1 s. Start the worker first.
+                worker takes it from the queue, which takes up to 0.25 s. Start the worker first.
             policy: What the code of the teams must keep to; None for what the teams say.
 
         Raises:
