@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from autogen._kernel.drive import drive_sync
 from autogen._kernel.ops import Call
 from autogen._kernel.run import Run, entered
 from autogen.coding import link as link_module
+from autogen.coding import runner
 from autogen.errors import RunCancelled
 
 pytestmark = pytest.mark.wall
@@ -368,3 +370,45 @@ def test_wedged_runner_is_replaced(sandbox, run, monkeypatch, eventually):
 
 def is_runner(pid, holder):
     return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1]) == holder
+
+
+# -- the first block, and those after it -----------------------------------------------------------
+
+
+def test_first_block_and_later_ones_have_the_same_tracebacks(sandbox, run):
+    code = """
+import os, traceback
+os.chdir("/")
+try:
+    print(1 / 0)
+except ZeroDivisionError:
+    print(traceback.format_exc())
+raise ValueError("the end")
+"""
+    box = sandbox()
+    first, second = run(box, f"# filename: a.py\n{code}"), run(box, f"# filename: a.py\n{code}")
+    assert first.output == second.output
+    assert first.output.count("print(1 / 0)") == 1
+    assert 'raise ValueError("the end")' in first.output
+
+
+def test_later_blocks_find_what_blocks_usually_import(sandbox, run):
+    code = "import sys; print(sys.modules.keys() >= {'json', 're', 'socket', 'typing'})"
+    box = sandbox()
+    assert run(box, code, "python").exit_code == 0
+    assert run(box, code).output == "True\n"
+    warmed = sandbox()
+    warmed.start()
+    assert run(warmed, code).output == "True\n"
+
+
+def test_first_block_may_be_one_of_a_notebook_or_ask_for_packages(sandbox, run):
+    assert run(sandbox(), "!echo yes").output == "yes\n"
+    said = run(sandbox(network="none"), "pip install colorama", "sh")
+    assert "network is switched off" in said.output
+
+
+@pytest.mark.parametrize("text", ['"\\', "\x00\x1f\x7f", "äö€😀", "\ud800"])
+def test_runner_tells_the_host_any_text(text):
+    told = {"a": text, "b": None, "c": 1, "d": -2.5, "e": {"f": text}}
+    assert json.loads(runner.as_json(told)) == told

@@ -18,8 +18,8 @@ tools; Python blocks, from `run_python` to the traceback.
 from __future__ import annotations
 
 # A cold start waits for every import here: `json`, `re`, `signal`, `socket`, `collections`,
-# `importlib` and `typing` would double the time that the interpreter takes to come up. What blocks
-# like to find is imported by `warm_up`, when nobody waits.
+# `importlib` and `typing` would double the time that the interpreter takes to come up. `warm_up`
+# imports them when nobody waits; before that only what needs one does, in its own function.
 import _imp
 import _signal as signal  # type: ignore[import-not-found]
 import _socket
@@ -71,7 +71,7 @@ _prctl = _libc.prctl
 #: As tracebacks name this file; it may be run from compiled code.
 THIS_FILE = (lambda: None).__code__.co_filename
 #: What the interpreter of every block has imported.
-USUAL = ("collections", "importlib.machinery", "json", "linecache", "re", "signal", "socket")
+USUAL = ("importlib.machinery", "json", "linecache", "re", "signal", "socket", "types", "typing")
 #: Run once in each fork that stands by.
 REHEARSAL = b"import os\ndef f(x):\n    return [x, str(x)]\nfor i in range(3):\n    f(i)\n"
 
