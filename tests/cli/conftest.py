@@ -79,6 +79,10 @@ def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Any]:
     return run
 
 
+def _is_setting(name: str) -> bool:
+    return name.startswith(("AUTOGEN_", "OPENAI_", "OAI_")) or name.endswith("_API_KEY")
+
+
 @pytest.fixture
 def inside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -89,7 +93,7 @@ def inside(
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-    for name in [name for name in os.environ if name.startswith(("AUTOGEN_", "OPENAI_"))]:
+    for name in [name for name in os.environ if _is_setting(name)]:
         monkeypatch.delenv(name)
 
     def inside(*arguments: str) -> tuple[int, str, str]:

@@ -20,9 +20,9 @@ def test_help_names_every_command_and_the_exit_codes(run):
         assert word in " ".join(out.split())
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "chat", "doctor"])
-def test_every_command_has_help(command, run):
-    assert run(command, "--help")[0] == 0
+@pytest.mark.parametrize("command", ["demo", "run", "chat", "doctor", "serve", "keys"])
+def test_every_command_has_help(command, inside):
+    assert inside(command, "--help")[0] == 0
 
 
 def test_version(run):
@@ -78,8 +78,8 @@ def test_reader_that_goes_away_is_quiet(start):
 
 @pytest.mark.parametrize("command", [("run", "x"), ("demo",), ("chat",)])
 @pytest.mark.parametrize("option", ["--model", "--base-url"])
-def test_an_empty_option_is_refused(command, option, run):
-    code, out, err = run(*command, option, "")
+def test_an_empty_option_is_refused(command, option, inside):
+    code, out, err = inside(*command, option, "")
     assert (code, out) == (2, "")
     assert "it is empty" in err
 

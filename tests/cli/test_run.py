@@ -189,8 +189,8 @@ def test_missing_key_names_where_to_put_it(run):
         ("walk",),
     ],
 )
-def test_misuse_is_exit_code_2_in_few_words(arguments, run):
-    code, out, err = run(*arguments)
+def test_misuse_is_exit_code_2_in_few_words(arguments, inside):
+    code, out, err = inside(*arguments)
     assert code == 2
     assert out == ""
     assert "Traceback" not in err
