@@ -36,6 +36,13 @@ class CodePolicy:
     network: str = "public"
     is_walled: bool = False
 
+    def with_(self, other: CodePolicy) -> CodePolicy:
+        """What keeps to both."""
+        return CodePolicy(
+            network=self.network if other.network == "public" else other.network,
+            is_walled=self.is_walled or other.is_walled,
+        )
+
 
 _NONE = CodePolicy()
 

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
@@ -64,6 +65,9 @@ class Runtime:
     def __init__(self, database: str | None = None):
         self._database = Database.at(database)
         self._eager: Worker | None = None
+        #: What the code of runs that are submitted here must keep to, whichever worker runs it;
+        #: None for what workers and teams say.
+        self.policy: CodePolicy | None = None
 
     def __enter__(self) -> Runtime:
         return self
@@ -134,6 +138,8 @@ class Runtime:
             Budget(**budget)
             budget = dict(budget)
         options = {"budget": budget, "timeout_s": timeout_s, "shared_budget": shared_budget}
+        if self.policy is not None:
+            options["code"] = asdict(self.policy)
         options = {key: value for key, value in options.items() if value is not None}
         if hears_earlier:
             options["hears_earlier"] = True

@@ -43,7 +43,7 @@ def team_of(file: TeamFile, *, where: str = "a team file") -> Team:
     def make() -> dict[str, Any]:
         return _chat_of(file)
 
-    make.__module__, make.__qualname__ = "file", where
+    make.__module__, make.__qualname__ = "", where
     return Team(
         name=file.name, make=make, concurrency=file.concurrency, description=file.description
     )

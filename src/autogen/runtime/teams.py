@@ -113,7 +113,10 @@ def add(one: Team) -> None:
 
 
 def _home(function: Factory) -> str:
-    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"
+    module = getattr(function, "__module__", "?")
+    name = str(getattr(function, "__qualname__", function))
+    # A team file has a name only: its path.
+    return f"{module}.{name}" if module else name
 
 
 def teams() -> dict[str, Team]:

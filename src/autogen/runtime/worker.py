@@ -141,7 +141,9 @@ class Worker:
 
     async def _run(self, execution: Execution) -> None:
         execution.people = self._mailbox
-        with keeping_to(self.policy):
+        wanted = (execution.record.request.get("options") or {}).get("code")
+        policy = self.policy if wanted is None else self.policy.with_(CodePolicy(**wanted))
+        with keeping_to(policy):
             await self._converse(execution)
 
     async def _converse(self, execution: Execution) -> None:

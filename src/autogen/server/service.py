@@ -98,9 +98,11 @@ class Service:
                     "reach it."
                 )
             self._socket = _bound(host, port)
+            policy = CodePolicy(network="none", is_walled=not allow_unwalled)
+            # Also where another process executes the run.
+            self._runtime.policy = policy
             self._worker = None
             if is_worker:
-                policy = CodePolicy(network="none", is_walled=not allow_unwalled)
                 self._worker = self._runtime.worker(is_eager=True, policy=policy)
         except BaseException:
             self.close()
