@@ -103,8 +103,10 @@ OFF: dict[str, dict[str, Off]] = {
         "view": lambda world: wrap(bubblewrap, "_view", lambda found: show_outside(found, world)),
         "read-only packages": lambda world: wrap(bubblewrap, "_mounts", writable_layers),
         "network namespace": lambda world: without(bubblewrap, "_isolation", "--unshare-net"),
-        "process namespace": lambda world: without(
-            bubblewrap, "_isolation", "--unshare-pid", "--as-pid-1"
+        # The processes of the host would count against the limit of the block.
+        "process namespace": lambda world: (
+            without(bubblewrap, "_isolation", "--unshare-pid", "--as-pid-1"),
+            wrap(bubblewrap, "setup_of", high_limits),
         ),
         "filter": lambda world: setattr(
             bubblewrap, "_seccomp_fd", lambda: memory_file("seccomp", ALLOW_ALL)
