@@ -38,6 +38,24 @@ def test_stream_has_every_event_and_ends_with_the_run(server: Serving) -> None:
     assert server.get(f"/api/v1/runs/{run_id}/events?after={len(events)}")["items"] == []
 
 
+def test_question_can_be_answered_as_soon_as_it_is_told(server: Serving) -> None:
+    async def answer_at_once(run_id: str) -> int:
+        async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+            async for _, event in server.stream(session, run_id):
+                if event.get("type") == "question.asked":
+                    path = f"/api/v1/questions/{event['data']['id']}/answer"
+                    async with session.post(
+                        server.url + path, json={"action": "stop"}, headers=server.bearer()
+                    ) as got:
+                        return got.status
+        raise AssertionError("nobody asked")
+
+    for _ in range(3):
+        run_id = server.begin("ask")
+        assert asyncio.run(answer_at_once(run_id)) == 200
+        assert server.ended(run_id)["stop_reason"] == "human_exit"
+
+
 def test_stream_goes_on_after_the_event_that_the_client_names(server: Serving) -> None:
     run_id = server.begin("talk")
     server.ended(run_id)

@@ -141,7 +141,6 @@ def test_a_key_makes_a_repeated_answer_the_same_one(doors: Serving, client: open
     first = answer("/approve", "one")
     again = answer("/approve", "one")
     assert first.choices[0].message.content == again.choices[0].message.content
-    assert first.id == again.id
     assert again.metadata["status"] == "waiting"
     with pytest.raises(openai.ConflictError, match="something else was answered"):
         answer("/stop", "one")

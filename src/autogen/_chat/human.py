@@ -7,7 +7,7 @@ from typing import Any
 
 from .._kernel.ops import Call
 from .._kernel.record import Codec, step
-from .._kernel.run import Run, current_run
+from .._kernel.run import Run, current_run, entered
 from ..human.base import Edited, HumanChannel, Question, QuestionKind
 from ..human.stream import IOStream
 from ..limits.spending import waiting_for_people
@@ -118,18 +118,13 @@ async def get_human_input(agent: Any, prompt: str) -> str:
     run, chat = current_run(), current_chat()
     channel = None if run is None else run.people
     kind: QuestionKind = "text" if chat is None else chat.asks_to
-    if is_watched():
-        data = {"prompt": prompt, "kind": kind}
-        if channel is not None and run is not None:
-            data["id"] = _question_id(run, run.path_ahead())
-        await event("question.asked", data, agent=agent.name)
-    if channel is None:
+    if channel is None or run is None:
+        if is_watched():
+            await event("question.asked", {"prompt": prompt, "kind": kind}, agent=agent.name)
         stream = IOStream.get_default()
         answer: str = await step("human", lambda: _typed(stream, prompt), codec=_ANSWER)
     else:
-        answer = await step(
-            "human", lambda: _answered(channel, agent.name, prompt, kind), codec=_ANSWER
-        )
+        answer = await _answered(run, channel, agent.name, prompt, kind)
     agent._human_input.append(str(answer))
     return answer
 
@@ -138,18 +133,41 @@ async def _typed(stream: IOStream, prompt: str) -> str:
     return await Call(stream.input, None, (prompt,))
 
 
-async def _answered(channel: HumanChannel, name: str, prompt: str, kind: QuestionKind) -> str:
-    run = current_run()
-    assert run is not None, "a channel belongs to a run"
+async def _answered(
+    run: Run, channel: HumanChannel, name: str, prompt: str, kind: QuestionKind
+) -> str:
+    """The answer that comes by a channel; a question that lies there is told of after that."""
+    path = run.path_ahead()
     question = Question(
-        id=_question_id(run, run.path),
-        run_id=run.id,
-        key=run.path,
-        agent=name,
-        kind=kind,
-        prompt=prompt,
+        id=_question_id(run, path), run_id=run.id, key=path, agent=name, kind=kind, prompt=prompt
     )
-    return await Call(None, channel.ask, (question,))
+    is_told = False
+
+    async def tell() -> None:
+        nonlocal is_told
+        is_told = True
+        if is_watched():
+            data = {"prompt": prompt, "kind": kind, "id": question.id}
+            await event("question.asked", data, agent=name)
+
+    async def ask() -> str:
+        put = getattr(channel, "put", None)
+        if put is not None:
+            await Call(None, put, (question,))
+        # A replay knows the answer and does not come here: the event is none of this step.
+        with entered(run):
+            await tell()
+        return await Call(None, channel.ask, (question,))
+
+    try:
+        answer = await step("human", ask, codec=_ANSWER)
+    except Exception:
+        if not is_told:
+            await tell()
+        raise
+    if not is_told:
+        await tell()
+    return answer
 
 
 def _question_id(run: Run, path: str) -> str:

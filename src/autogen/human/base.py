@@ -51,7 +51,11 @@ class Question:
 
 
 class HumanChannel(Protocol):
-    """Gets questions answered."""
+    """Gets questions answered.
+
+    One with a coroutine `put(question)` lays the question down with that, before anybody is told
+    that there is one.
+    """
 
     async def ask(self, question: Question) -> str:
         """The answer; to "approve" it may be `Edited`. Asked again, it is the same answer.

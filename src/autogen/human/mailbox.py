@@ -58,9 +58,14 @@ class Mailbox:
         self._park_s = park_s
         self._poll_s = poll_s
         self._waiting: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]]] = {}
+        self._found: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._looking: threading.Thread | None = None
         self._over = threading.Event()
+
+    async def put(self, question: Question) -> None:
+        """Lay a question where people find it; `ask` then waits for the answer."""
+        self._found[question.id] = await asyncio.to_thread(self._box.put, question)
 
     async def ask(self, question: Question) -> str:
         """The answer, whenever it comes.
@@ -68,7 +73,9 @@ class Mailbox:
         Raises:
             QuestionExpired: Nobody answered in time, and there is no default.
         """
-        found = await asyncio.to_thread(self._box.put, question)
+        if question.id not in self._found:
+            await self.put(question)
+        found = self._found.pop(question.id)
         if found.status == "open":
             loop = asyncio.get_running_loop()
             future: asyncio.Future[Any] = loop.create_future()

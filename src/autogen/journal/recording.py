@@ -45,7 +45,7 @@ _OF_THE_EXECUTION = frozenset(
 
 
 #: Events that somebody who watches may want to act upon while the step that reports them lasts.
-_AT_ONCE = frozenset({"egress.allowed", "egress.refused"})
+_AT_ONCE = frozenset({"egress.allowed", "egress.refused", "question.asked"})
 
 
 class Recording:
