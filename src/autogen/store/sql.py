@@ -281,7 +281,6 @@ class SqlStore:
         values = {k: _plain(v) if k in _JSON else v for k, v in changes.items()}
         if leave:
             values.update(owner=None, worker_id=None)
-        is_over = leave and values.get("status") not in (None, "waiting")
         if leave and values.get("status") == "waiting":
             # Nobody will look at the wish any more.
             values |= _as_wished("waiting")
@@ -293,9 +292,6 @@ class SqlStore:
         with self.writing(f"run {run_id!r}") as connection:
             if connection.execute(changed).rowcount != 1:
                 raise _lost(run_id)
-            if is_over:
-                # It may have been cancelled between asking and waiting.
-                _withdraw(connection, run_id)
         self._tell(run_id)
         for told in self.on_status:
             told(run_id)
@@ -312,7 +308,11 @@ class SqlStore:
             )
             if connection.execute(at_once).rowcount:
                 # It was parked; when it goes on it asks again.
-                _withdraw(connection, run_id)
+                connection.execute(
+                    sa.update(questions)
+                    .where(questions.c.run_id == run_id, questions.c.status == "open")
+                    .values(status="withdrawn")
+                )
             connection.execute(sa.update(runs).where(*live).values(wish=wish))
             return self._run(connection, run_id)
 
@@ -688,15 +688,6 @@ def _as_wished(status: str) -> dict[str, Any]:
         ),
         "stop_reason": sa.case((runs.c.wish.is_not(None), "cancelled"), else_=runs.c.stop_reason),
     }
-
-
-def _withdraw(connection: sa.Connection, run_id: str) -> None:
-    """Nobody waits for the open questions of a run any more."""
-    connection.execute(
-        sa.update(questions)
-        .where(questions.c.run_id == run_id, questions.c.status == "open")
-        .values(status="withdrawn")
-    )
 
 
 def _lost(run_id: str) -> RunLost:
