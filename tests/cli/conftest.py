@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 import autogen
+from autogen._durable.database import Database
 from autogen.cli.app import main
 from autogen.coding.walls import probe
+from autogen.runtime import teams as register
 
 PATIENCE_S = 50.0
 
@@ -93,6 +96,7 @@ def inside(
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(register, "_teams", {})
     for name in [name for name in os.environ if _is_setting(name)]:
         monkeypatch.delenv(name)
 
@@ -100,6 +104,11 @@ def inside(
         with pytest.raises(SystemExit) as end:
             main(list(arguments))
         assert isinstance(end.value.code, int)
+        for database in list(Database._open.values()):
+            # As when a process ends; it records runs in one database at a time.
+            database.close()
+        logging.getLogger("dbos").handlers.clear()
+        register._teams.clear()
         out, err = capsys.readouterr()
         return end.value.code, out, err
 
