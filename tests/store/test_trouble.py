@@ -217,6 +217,14 @@ def test_a_disk_that_can_only_be_read_is_told(
     assert "the folder of the database cannot be made" in told
 
 
+def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path}/new/runs.db")
+    modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "new").iterdir()}
+    store.close()
+    assert set(modes.values()) == {0}, modes
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
 def test_a_file_without_write_permission_is_told(
     tmp_path: Path, require_part: Callable[..., NoReturn]
 ) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,17 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     path = Path(url.database)
     try:
         if not path.parent.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.parent.name == ".autogen" and not (ignore := path.parent / ".gitignore").exists():
             ignore.write_text("*\n")
     except OSError as error:
         raise JournalError(
             f"the folder of the database cannot be made: {error}; name a place you may write to."
         ) from error
+    # Other users of the machine have no business in the chats. Where no file can be made, opening it
+    # says so.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     engine = sa.create_engine(
         url,
         connect_args={"timeout": BUSY_S, "check_same_thread": False},
