@@ -328,7 +328,7 @@ def _rates(
         raise UsageError(
             f"the price of {model!r} is not known, so a budget in dollars can't hold. Add 'price': "
             "[prompt, completion] in US dollars per 1,000 tokens to its config entry, install the "
-            "newest prices with the 'prices' extra (pip install \"autogen-next[prices]\"), or "
+            "newest prices with the 'prices' extra (pip install -e \".[prices]\" in a clone), or "
             "limit tokens instead."
         )
     return at_start * 1e9, (with_many - at_start) / many * 1e9

@@ -135,8 +135,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         raise JournalError(
             f"the folder of the database cannot be made: {error}; name a place you may write to."
         ) from error
-    # Other users of the machine have no business in the chats. Where no file can be made, opening it
-    # says so.
+    # Other users of the machine have no business in the chats. Where no file can be made, the first
+    # connection says so.
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     engine = sa.create_engine(
