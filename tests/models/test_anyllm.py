@@ -100,7 +100,7 @@ def test_without_the_extra_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "any_llm", None)
     wrapper = OpenAIWrapper(model="m", api_type="sambanova", api_key="not-there")
-    with pytest.raises(UsageError, match=r'pip install "autogen-next\[anyllm\]"'):
+    with pytest.raises(UsageError, match=r'pip install -e "\.\[anyllm\]"'):
         face.create(wrapper, messages=HELLO)
 
 
