@@ -99,7 +99,7 @@ def _made(endpoint: Endpoint, given: dict[str, Any]) -> Any:
     except ImportError as error:
         raise UsageError(
             f"api_type {endpoint.api_type!r} is served through any-llm, which is not installed; "
-            "this needs the extra \"anyllm\": pip install -e \".[anyllm]\" in a clone."
+            'this needs the extra "anyllm": pip install -e ".[anyllm]" in a clone.'
         ) from error
     options = {"api_key": endpoint.api_key, "unified_exceptions": True, **given}
     try:
