@@ -1,8 +1,9 @@
 """The public API as text: every public name with its signature.
 
-    python scripts/api.py            print it python scripts/api.py --write    write it to
-    tests/house/api.txt (`make api`) python scripts/api.py --check    compare it with
-    tests/house/api.txt; exit 1 and a diff where they differ
+    python scripts/api.py            print it
+    python scripts/api.py --write    write it to tests/house/api.txt (`make api`)
+    python scripts/api.py --check    compare it with tests/house/api.txt; exit 1 and a diff where
+                                     they differ
 
 Public are the modules whose path has no part that begins with an underscore, and of them the names
 in `__all__`. A class is shown with the members it defines itself; what it inherits stands at the
@@ -17,7 +18,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,7 +65,10 @@ def signature(value: Any) -> str:
         return "(...)"
     empty = inspect.Parameter.empty
     parameters = [
-        one if one.annotation is empty else one.replace(annotation=Written(one.annotation))
+        one.replace(
+            annotation=empty if one.annotation is empty else Written(one.annotation),
+            default=Sorted(one.default) if isinstance(one.default, Set) else one.default,
+        )
         for one in found.parameters.values()
     ]
     returned = found.return_annotation
@@ -72,6 +76,17 @@ def signature(value: Any) -> str:
         parameters=parameters, return_annotation=empty if returned is empty else Written(returned)
     )
     return re.sub(r" at 0x[0-9a-f]+", "", str(found))
+
+
+class Sorted:
+    """A set as a default, in one order: a set's own differs from process to process."""
+
+    def __init__(self, values: Set[Any]) -> None:
+        self.values = values
+
+    def __repr__(self) -> str:
+        inside = ", ".join(sorted(map(repr, self.values)))
+        return f"{type(self.values).__name__}({f'{{{inside}}}' if inside else ''})"
 
 
 def member(owner: type, name: str, raw: object) -> str:

@@ -162,7 +162,7 @@ def test_file_that_was_there_unseen_is_no_artifact(work, monkeypatch, limit):
     assert before.artifacts() == ()
 
 
-def test_file_that_appears_at_once_is_never_seen_half(work, monkeypatch):
+def test_file_is_never_seen_half_or_gone(work, monkeypatch):
     names = []
     rename = os.rename
 
@@ -172,9 +172,26 @@ def test_file_that_appears_at_once_is_never_seen_half(work, monkeypatch):
 
     monkeypatch.setattr(os, "rename", seen)
     for text in ("old", "new"):
-        assert write(work, "a.py", text, at_once=True).read_text() == text
+        assert write(work, "a.py", text).read_text() == text
     assert [len(found) for found in names] == [1, 2]
     assert [path.name for path in work.iterdir()] == ["a.py"]
+
+
+def test_same_file_again_is_left_there_as_new(work):
+    path = write(work, "a.py", "same")
+    os.utime(path, (1, 1))
+    before, seen = path.stat(), Snapshot(work)
+    assert write(work, "a.py", "same").stat().st_ino == before.st_ino
+    assert path.stat().st_mtime > 1
+    assert [artifact.name for artifact in seen.artifacts()] == ["a.py"]
+
+
+def test_same_file_that_has_another_name_is_replaced(work, tmp_path):
+    path = write(work, "a.py", "same")
+    os.link(path, tmp_path / "elsewhere")
+    assert write(work, "a.py", "same").stat().st_nlink == 1
+    (tmp_path / "elsewhere").write_text("other")
+    assert path.read_text() == "same"
 
 
 def test_head_of_a_file_follows_no_link_and_waits_for_no_pipe(work):

@@ -202,9 +202,7 @@ class CommandLineExecutor:
                 "somebody else wrote it; move it away, or say functions_module='another_name'."
             )
         try:
-            # Another executor may be importing it from the same folder.
-            if there != text:
-                workspace.write(self._work_dir, file_name, module.text, at_once=True)
+            workspace.write(self._work_dir, file_name, module.text)
             check = f"tmp_code_{secrets.token_hex(16)}.py"
             path = workspace.write(self._work_dir, check, module.check)
         except OSError as error:

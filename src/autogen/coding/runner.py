@@ -771,10 +771,10 @@ def as_json(value: Any) -> str:
 def put_file(name: str, text: str) -> None:
     """Write a file of the host's that it cannot write itself, in the place of what was there."""
     os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
-    if os.path.lexists(name):
-        os.unlink(name)
-    with open(name, "x", encoding="utf-8", errors="backslashreplace") as file:
+    beside = f"{name}.{os.urandom(8).hex()}.tmp"
+    with open(beside, "x", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
+    os.replace(beside, name)
 
 
 def read_some(reader: int) -> bytes | None:

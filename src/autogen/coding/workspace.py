@@ -72,22 +72,21 @@ def safe_name(name: str) -> tuple[str, ...] | None:
     return path.parts
 
 
-def write(work_dir: Path, name: str, text: str, *, at_once: bool = False) -> Path:
+def write(work_dir: Path, name: str, text: str) -> Path:
     """Save `text` as `name` below `work_dir`, creating folders on the way, and return its path.
 
     A name may be absolute if it lies in the work_dir. Links are not followed: one in the place of a
-    folder refuses, one in the place of the file is replaced by the file. With `at_once` nobody sees
-    the file half written or gone.
+    folder refuses, one in the place of the file is replaced by the file. Nobody sees the file half
+    written or gone: another executor may run what lies in the same folder.
 
     Raises:
         ValueError: The name leads out of the work_dir.
         OSError: The file cannot be written.
     """
-    data = text.encode("utf-8", "backslashreplace")
-    return write_bytes(work_dir, name, data, at_once=at_once)
+    return write_bytes(work_dir, name, text.encode("utf-8", "backslashreplace"))
 
 
-def write_bytes(work_dir: Path, name: str, data: bytes, *, at_once: bool = False) -> Path:
+def write_bytes(work_dir: Path, name: str, data: bytes) -> Path:
     """`write` for what is no text."""
     root = work_dir.resolve()
     if PurePath(name).is_absolute():
@@ -120,7 +119,7 @@ def write_bytes(work_dir: Path, name: str, data: bytes, *, at_once: bool = False
                 raise
             os.close(folder)
             folder = inner
-        _replace(folder, parts[-1], data, at_once=at_once)
+        _put(folder, parts[-1], data)
     finally:
         os.close(folder)
     return path
@@ -154,31 +153,48 @@ def head(work_dir: Path, name: str, size_bytes: int) -> bytes | None:
         os.close(file)
 
 
-def _replace(folder: int, name: str, data: bytes, *, at_once: bool) -> None:
-    """Put a new file in the place of `name`, whatever lies there; the old one may be linked."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
+def _put(folder: int, name: str, data: bytes) -> None:
+    """Have a file of `data` in the place of `name`, whatever lies there."""
+    if _is_there(folder, name, data):
+        return
     beside = f".{secrets.token_hex(8)}.tmp"
-    temporary = beside if at_once else name
-    try:
-        file = os.open(temporary, flags, 0o644, dir_fd=folder)
-    except FileExistsError:
-        temporary = beside
-        file = os.open(temporary, flags, 0o644, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW
+    file = os.open(beside, flags, 0o644, dir_fd=folder)
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(data)
-        if temporary != name:
-            # Renaming over a file makes ext4 write the new one to the disk first: 2 ms a block.
-            if not at_once:
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=folder)
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         try:
-            os.unlink(temporary, dir_fd=folder)
+            os.unlink(beside, dir_fd=folder)
         except OSError:
             pass
         raise
+
+
+def _is_there(folder: int, name: str, data: bytes) -> bool:
+    """Whether the very file lies there; it is as new as one just written then.
+
+    A program that runs again does not pay for a new file: renaming over a file makes ext4 write the
+    new one to the disk first, 2 ms a block. A file that has another name elsewhere does not count,
+    somebody writes to that.
+    """
+    try:
+        file = os.open(name, os.O_RDONLY | NO_FOLLOW | NO_BLOCK, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size != len(data):
+            return False
+        if os.read(file, len(data) + 1) != data:
+            return False
+        os.utime(file)
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return True
 
 
 class _Seen(NamedTuple):

@@ -50,7 +50,7 @@ def put_files(
             name = str(one["name"])
             if is_first or not (folder / name).exists():
                 data = b"".join(database.blobs.read(str(one["sha256"])))
-                workspace.write_bytes(folder, name, data, at_once=True)
+                workspace.write_bytes(folder, name, data)
 
 
 def _folders(chat: Mapping[str, Any]) -> list[Path]:
