@@ -106,11 +106,16 @@ class Notices:
         return getattr(self._passing, "on", False)
 
     def _tell_on(self) -> None:
-        while self._there.wait() and not self._over.wait(_GATHER_S):
+        while self._there.wait():
+            # Cleared before the look at the end: what `close` sets afterwards wakes the next wait.
             self._there.clear()
+            if self._over.wait(_GATHER_S):
+                return
             with self._lock:
                 changed, self._changed = list(self._changed), {}
                 heard, self._heard = self._heard, []
+            if not changed and not heard:
+                continue
             try:
                 self._send([*_of_changes(changed), *_of_events(heard)])
             except JournalError as error:
