@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autogen.store import SqlStore, notices
+from autogen.store import notices
 from autogen.store.notices import Notices
+from autogen.store.sql import SqlStore
 
 
 class ClosedJustNow(threading.Event):
