@@ -12,7 +12,6 @@ nothing.
 from __future__ import annotations
 
 import logging
-import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,6 +155,8 @@ def completion(
     if _state.logger is None:
         yield _ignore
         return
+    import uuid
+
     started, answers = get_current_ts(), list[Any]()
     asked = {key: value for key, value in request.items() if key not in _NOT_ASKED}
     agent = request.get("agent")

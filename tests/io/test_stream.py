@@ -64,7 +64,7 @@ def test_a_password_is_asked_for_without_showing_it(monkeypatch) -> None:
         asked.append(prompt)
         return "secret"
 
-    monkeypatch.setattr("autogen.human.stream.getpass", getpass)
+    monkeypatch.setattr("getpass.getpass", getpass)
     assert IOConsole().input("Key: ", password=True) == "secret"
     assert asked == ["Key: "]
 

@@ -6,7 +6,6 @@ code: the conversation goes on from the outcome of the code, so a replay asks no
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -78,6 +77,8 @@ def _at_its_own_position(host: str) -> Iterator[None]:
     run = current_run()
     with ExitStack() as stack:
         if run is not None:
+            import hashlib
+
             name = hashlib.sha256(host.encode()).hexdigest()[:16]
             stack.enter_context(entered(run.branch(name)))
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any
 
 from .._kernel.ops import Call
@@ -175,6 +174,8 @@ def _question_id(run: Run, path: str) -> str:
     name = run.id
     if "/" in name:
         # "a/b" and "a.b" are two runs.
+        from hashlib import blake2b
+
         mark = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
         name = f"{name.replace('/', '.')}~{mark}"
     return f"{name}:{path.rstrip('/').replace('/', '.')}"

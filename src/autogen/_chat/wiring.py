@@ -5,7 +5,6 @@ The one place that knows which policies a conversation is composed of.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .._kernel import late
 from .._kernel.cancel import CancelToken
 from .._kernel.ops import Emit
-from .._kernel.run import Run, current_run, entered
+from .._kernel.run import Run, current_run, entered, unused_id
 from ..errors import UsageError, UsageTypeError
 from ..events import TRANSIENT_TYPES, Event
 from ..human.terminal import show
@@ -135,7 +134,7 @@ def wanted_options(given: RunOptions | None) -> RunOptions | None:
             return None
         ambient = _ambient.get()
         if ambient is not None and ambient.durable:
-            return replace(ambient, id=f"{ambient.id or uuid.uuid4().hex}/{next(_numbers.get())}")
+            return replace(ambient, id=f"{ambient.id or unused_id()}/{next(_numbers.get())}")
         return ambient
     if given.durable and given.id is None:
         raise UsageError(
@@ -250,7 +249,7 @@ def _run_opened(
     recording = None if execution is None else execution.recording
     cancel = wanted.cancel if wanted.cancel is not None else CancelToken()
     run = Run(
-        id=(wanted.id or uuid.uuid4().hex) if execution is None else execution.run_id,
+        id=(wanted.id or unused_id()) if execution is None else execution.run_id,
         sinks=(_print, *wanted.sinks, *everywhere, *((recording,) if recording else ())),
         cancel=cancel,
         recorder=recording,

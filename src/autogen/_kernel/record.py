@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import random
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -21,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from ..errors import JournalError, LimitError, QuestionExpired, ReplayMismatch
 from .ops import Call
 from .recorder import Entry, Recorder
-from .run import Run, current_run, entered
+from .run import Run, current_run, entered, unused_id
 
 __all__ = ["Codec", "is_json", "new_id", "now", "random_index", "recorded", "step"]
 
@@ -180,7 +179,7 @@ async def now() -> float:
 
 async def new_id() -> str:
     """32 hex digits that nobody else has, recorded."""
-    return await step("id", lambda: _quick(lambda: uuid.uuid4().hex))
+    return await step("id", lambda: _quick(unused_id))
 
 
 async def random_index(n: int) -> int:

@@ -7,6 +7,7 @@ which work (as no-ops) where no run is under way.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,7 @@ __all__ = [
     "report",
     "running",
     "transient",
+    "unused_id",
 ]
 
 Sink = Callable[[Any], None]
@@ -149,6 +151,11 @@ _outlet: ContextVar[Callable[[Any], None] | None] = ContextVar("autogen_outlet",
 
 #: Set where the async driver waits for a worker thread: cancelled with that wait.
 _leaf_cancel: ContextVar[CancelToken | None] = ContextVar("autogen_leaf_cancel", default=None)
+
+
+def unused_id() -> str:
+    """32 hex digits that nobody else has. `uuid` gives no more, and loads `platform` for it."""
+    return os.urandom(16).hex()
 
 
 def current_run() -> Run | None:

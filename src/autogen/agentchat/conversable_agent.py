@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from .. import coding, runtime_logging
+from .. import coding, oai, runtime_logging
 from .._chat import code as code_steps
 from .._chat import human, model, nested, opening, reply, send, sequence, tools
 from .._chat.hooks import HOOK_NAMES, is_misplaced
@@ -27,7 +27,6 @@ from ..human.stream import IOStream
 from ..human.terminal import show_message
 from ..limits.budget import Budget
 from ..messages import Message, filled, introduce_to_yaml, message_dict, stored
-from ..oai.client import OpenAIWrapper
 from ..tools import registry
 from ..tools.registry import register_function
 from .agent import Agent
@@ -222,11 +221,11 @@ class ConversableAgent(SubclassNames):
         self._oai_system_message[0]["content"] = system_message
 
     @property
-    def client(self) -> OpenAIWrapper | None:
+    def client(self) -> oai.OpenAIWrapper | None:
         """The model client, made when first asked for; None without a model."""
         if self._client is _UNSET:
-            self._client = OpenAIWrapper(**self.llm_config) if self.llm_config else None
-        client: OpenAIWrapper | None = self._client
+            self._client = oai.OpenAIWrapper(**self.llm_config) if self.llm_config else None
+        client: oai.OpenAIWrapper | None = self._client
         return client
 
     @client.setter

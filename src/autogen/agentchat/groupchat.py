@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from .. import oai
 from .._chat import group, select
 from .._chat.audience import ManagerHistories
 from .._kernel.drive import drive_sync
@@ -16,7 +17,6 @@ from .._kernel.record import random_index
 from ..errors import AgentNameConflict, NoEligibleSpeaker, UsageError, UsageTypeError
 from ..graph_utils import check_graph_validity, invert_disallowed_to_allowed
 from ..messages import content_str
-from ..oai.client import OpenAIWrapper
 from .agent import Agent
 from .conversable_agent import ConversableAgent, plain_method
 
@@ -325,7 +325,7 @@ class GroupChat:
             config = own if own is not None else selector.llm_config
             if not config:
                 return None
-            self._client = OpenAIWrapper(**config)
+            self._client = oai.OpenAIWrapper(**config)
             for cls in classes if isinstance(classes, list) else [classes] if classes else []:
                 self._client.register_model_client(cls)
         return self._client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -42,6 +41,8 @@ def request_key(params: Mapping[str, Any], *, provider: str) -> str | None:
         params: Messages, model and options. Not changed.
         provider: The base URL, or the name of a client class.
     """
+    import hashlib
+
     kept = {k: v for k, v in params.items() if k not in NOT_IN_KEY and v is not None}
     try:
         text = json.dumps([provider, kept], sort_keys=True, default=_as_json)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +73,8 @@ def _check_keys(config: Mapping[str, Any], known: Collection[str]) -> None:
                 f"code_execution_config has the key {key!r} and no 'executor'; say "
                 f"'executor': {key!r} beside it."
             )
+        from difflib import get_close_matches
+
         near = get_close_matches(str(key), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}."
         raise UsageError(f"code_execution_config has the unknown key {key!r}; {hint}")

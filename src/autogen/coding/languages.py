@@ -5,7 +5,6 @@ Shared by every command line executor, so that a block means the same behind eve
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 
@@ -102,6 +101,9 @@ def file_name_of(code: str, language: str) -> tuple[str, bool]:
             if found["said"] or (not name.startswith("!") and BARE_FILE_NAME.match(name)):
                 return name, True
             break
+    # Loads OpenSSL, which nobody needs who only makes agents.
+    import hashlib
+
     digest = hashlib.md5(code.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
     return f"tmp_code_{digest}.{SUFFIXES.get(language, language)}", False
 

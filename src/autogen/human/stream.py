@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from getpass import getpass
 from typing import Any, Protocol, runtime_checkable
 
 __all__ = ["IOConsole", "IOStream", "InputStream", "OutputStream"]
@@ -98,6 +97,8 @@ class IOConsole(IOStream):
     def input(self, prompt: str = "", *, password: bool = False) -> str:
         """One line from stdin; not shown as it is typed when it is a password."""
         if password:
+            from getpass import getpass
+
             return getpass(prompt)
         return input(prompt)
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import copy
 import functools
 import logging
-import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .. import runtime_logging
 from .._kernel.faces import faces
-from .._kernel.run import Run, current_run, entered
+from .._kernel.run import Run, current_run, entered, unused_id
 from ..cache.cache import seeded
 from ..config.entry import CLIENT_OPTIONS, OWN_OPTIONS, Entry, parse_entries
 from ..errors import UsageError, UsageTypeError
@@ -313,7 +312,7 @@ def _printing() -> Run:
     def made(run: Run, type: str, data: dict[str, Any]) -> Event:
         return Event(type=type, data=data, run_id=run.id, at=run.wall_time())
 
-    return Run(id=uuid.uuid4().hex, sinks=(show,), make_event=made)
+    return Run(id=unused_id(), sinks=(show,), make_event=made)
 
 
 class PlaceHolderClient:
