@@ -86,6 +86,25 @@ def test_token_is_exchanged_for_a_cookie_of_this_server(server: Serving) -> None
     assert server.call("GET", "/api/v1/teams", headers=headers, token=None).status == 200
 
 
+def test_cookie_is_for_pages_of_this_server_alone(server: Serving) -> None:
+    right = server.call("POST", "/api/v1/session", {"token": server.token}, token=None)
+    cookie = {"Cookie": right.headers["Set-Cookie"].partition(";")[0]}
+    for site, status in (
+        ("same-origin", 200),
+        # What is typed, or comes from a bookmark.
+        ("none", 200),
+        ("cross-site", 401),
+        ("same-site", 401),
+    ):
+        headers = {**cookie, "Sec-Fetch-Site": site}
+        assert server.call("GET", "/api/v1/teams", headers=headers, token=None).status == status
+        # Tokens are nothing that browsers send by themselves.
+        assert server.call("GET", "/api/v1/teams", headers={"Sec-Fetch-Site": site}).status == 200
+        # A link from elsewhere leads to the page, which then asks for itself.
+        page = server.call("GET", "/studio", headers=headers, token=None)
+        assert (page.status, "<!doctype html>" in page.text.lower()) == (200, True)
+
+
 def test_no_other_origin_may_read(server: Serving) -> None:
     headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
     answer = server.call("OPTIONS", "/api/v1/runs", headers=headers, token=None)

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -56,6 +57,28 @@ def test_scopes_come_from_the_claim_that_was_named(
     found = tokens.caller_of(issuer.token(permissions=given))
     assert found is not None
     assert found[0].scopes == scopes
+
+
+def test_limits_come_from_options_and_claims(issuer: Issuer) -> None:
+    tokens = _tokens(
+        issuer, per_minute=60, per_minute_claim="rate", budget_usd=5, budget_claim="purse"
+    )
+    cases: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
+        "neither": ({}, (60, "jwt ann", 5)),
+        "a rate": ({"rate": 3}, (3, "jwt ann", 5)),
+        "a budget": ({"purse": "june"}, (60, "june", None)),
+        "a long name": ({"sub": "a" * 150}, (60, "jwt " + sha256(b"a" * 150).hexdigest(), 5)),
+    }
+    for why, (claims, wanted) in cases.items():
+        found = tokens.caller_of(issuer.token(**claims))
+        assert found is not None, why
+        caller = found[0]
+        assert (caller.per_minute, caller.budget, caller.budget_usd) == wanted, why
+    # A limit that is not understood is no way around it.
+    odd = [{"rate": rate} for rate in (0, -1, "3", True, 1.5, [3])]
+    odd += [{"purse": purse} for purse in ("", 7, ["june"], "a\nb", "x" * 101)]
+    for claims in odd:
+        assert tokens.caller_of(issuer.token(**claims)) is None, claims
 
 
 WRONG: dict[str, dict[str, Any]] = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from tests.server.serving import START_S, WAIT_S, Serving
 
@@ -136,6 +139,84 @@ def test_nobody_gives_away_what_they_lack(database: str, server: Serving) -> Non
     assert (made.status, made.json["owner"]) == (201, "deputy")
     more = {"name": "more", "scopes": ["admin"]}
     assert server.call("POST", "/api/v1/keys", more, token=key).status == 403
+
+
+def test_nobody_makes_a_key_with_wider_limits(database: str, server: Serving) -> None:
+    with Runtime(database) as runtime:
+        runtime.budget("key clerk", usd=3)
+        runtime.budget("key boss", usd=3)
+        scopes = ["keys:admin", "runs:read", "runs:write"]
+        key, _ = runtime.keys.add("clerk", scopes=scopes, budget="key clerk", per_minute=500)
+
+    def make(name: str, **more: object) -> tuple[int, object]:
+        asked = {"name": name, "scopes": ["runs:read"], **more}
+        made = server.call("POST", "/api/v1/keys", asked, token=key)
+        return made.status, (made.json.get("budget"), made.json.get("per_minute"))
+
+    assert make("plain") == (201, ("key clerk", 500))
+    assert make("less", per_minute=5) == (201, ("key clerk", 5))
+    assert make("more", per_minute=501)[0] == 403
+    server.call("PUT", "/api/v1/budgets/other", {"usd": 1})
+    assert make("other", budget="other")[0] == 403
+    assert make("none", budget="none")[0] == 422
+    assert make("boss", budget="key boss")[0] == 422
+    asked = {"name": "x", "scopes": ["runs:read"], "budget": "none"}
+    assert server.call("POST", "/api/v1/keys", asked).status == 422
+    # Nor has runs pay with the budget of another key.
+    begun = server.call("POST", "/api/v1/runs", {"team": "talk", "budget": "key boss"}, token=key)
+    assert (begun.status, begun.is_problem) == (422, True)
+
+
+def test_answer_is_of_the_caller_whatever_it_says(database: str, server: Serving) -> None:
+    scopes = ["runs:read", "runs:write", "questions:answer"]
+    with Runtime(database) as runtime:
+        key, _ = runtime.keys.add("ann", scopes=scopes)
+    made = server.call("POST", "/api/v1/runs", {"team": "ask"}, token=key)
+    path = f"/api/v1/questions?run_id={made.json['id']}"
+    end = time.monotonic() + WAIT_S
+    while not (found := server.call("GET", path, token=key).json["items"]):
+        assert time.monotonic() < end
+    body = {"action": "approve", "by": "boss"}
+    answer = server.call("POST", f"/api/v1/questions/{found[0]['id']}/answer", body, token=key)
+    assert answer.json["answered_by"] == "ann"
+
+
+@pytest.mark.parametrize("way", ["stream", "door"])
+def test_streams_end_with_the_key_that_opened_them(
+    database: str, server: Serving, way: str
+) -> None:
+    with Runtime(database) as runtime:
+        name = f"follower {way}"
+        key, _ = runtime.keys.add(name, scopes=["runs:read", "runs:write"])
+        asked = {"team": "slow", "message": "hi"}
+        if way == "stream":
+            made = server.call("POST", "/api/v1/runs", {**asked, "max_turns": 900}, token=key)
+            request: tuple[Any, ...] = ("GET", f"/api/v1/runs/{made.json['id']}/events", None)
+        else:
+            said = [{"role": "user", "content": "hi"}]
+            body = {"model": "lasting", "stream": True, "messages": said}
+            request = ("POST", "/v1/chat/completions", body)
+        method, path, body = request
+        at = time.monotonic()
+
+        async def read() -> bytes:
+            headers = {**server.bearer(key), "Accept": "text/event-stream"}
+            async with (
+                aiohttp.ClientSession() as session,
+                session.request(method, server.url + path, json=body, headers=headers) as got,
+            ):
+                assert got.status == 200
+                told = await got.content.readline()
+                await asyncio.to_thread(runtime.keys.revoke, name)
+                async for line in got.content:
+                    told += line
+                return told
+
+        told = asyncio.run(read())
+    # As a stream ends that was cut off: not as if the run had come to its end.
+    assert b"event: end" not in told
+    assert b"[DONE]" not in told
+    assert time.monotonic() - at < WAIT_S
 
 
 def test_other_addresses_want_keys_and_names(tmp_path: Path) -> None:

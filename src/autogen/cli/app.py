@@ -307,6 +307,20 @@ def serve(
     scope_claim: Annotated[
         str, typer.Option(metavar="NAME", help="The claim of JWTs with the scopes.")
     ] = "scope",
+    jwt_per_minute: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Most requests of each JWT caller in a minute."),
+    ] = None,
+    jwt_per_minute_claim: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The claim that says it for its caller.")
+    ] = None,
+    jwt_budget_usd: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DOLLARS", help="A budget for each, named `jwt SUBJECT`."),
+    ] = None,
+    jwt_budget_claim: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The claim that names another budget.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Serve teams over HTTP; runs survive the server."""
@@ -326,6 +340,10 @@ def serve(
             audience=audience,
             algorithms=algorithm or (),
             scope_claim=scope_claim,
+            per_minute=jwt_per_minute,
+            per_minute_claim=jwt_per_minute_claim,
+            budget_usd=jwt_budget_usd,
+            budget_claim=jwt_budget_claim,
             debug=debug,
         )
     )

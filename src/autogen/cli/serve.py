@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .outcome import ExitCode, exit_with_words, say
@@ -29,17 +29,23 @@ def serve_teams(
     audience: str | None,
     algorithms: Sequence[str],
     scope_claim: str,
+    per_minute: int | None,
+    per_minute_claim: str | None,
+    budget_usd: float | None,
+    budget_claim: str | None,
     debug: bool,
 ) -> int:
     """Serve until Ctrl-C or SIGTERM; the address and the token are printed once."""
     with exit_with_words(debug=debug):
         try:
+            from ..server.crowd import make_room
             from ..server.service import Service
         except ModuleNotFoundError as error:
             raise UsageError(
                 'autogen serve needs the extras "server" and "durable": '
                 'pip install -e ".[server,durable]" in a clone of autogen-next.'
             ) from error
+        make_room()
         service = Service(
             database,
             teams_in=teams_in,
@@ -48,7 +54,17 @@ def serve_teams(
             is_worker=is_worker,
             allowed_hosts=allowed_hosts,
             allow_unwalled=allow_unwalled,
-            jwt=_tokens(jwks_url, issuer, audience, algorithms, scope_claim),
+            jwt=_tokens(
+                jwks_url,
+                issuer,
+                audience,
+                algorithms=algorithms,
+                scope_claim=scope_claim,
+                per_minute=per_minute,
+                per_minute_claim=per_minute_claim,
+                budget_usd=budget_usd,
+                budget_claim=budget_claim,
+            ),
         )
         service.run(when_ready=lambda: _tell(service))
     return int(ExitCode.DONE)
@@ -68,10 +84,17 @@ def _tokens(
     jwks_url: str | None,
     issuer: str | None,
     audience: str | None,
+    *,
     algorithms: Sequence[str],
-    scope_claim: str,
+    **more: Any,
 ) -> Tokens | None:
     if jwks_url is None and issuer is None and audience is None:
+        limits = [name for name, value in more.items() if value is not None]
+        if limits != ["scope_claim"]:
+            raise UsageError(
+                "the options --jwt-... limit callers with JWTs; say who makes those with "
+                "--jwks-url, --issuer and --audience."
+            )
         return None
     if jwks_url is None or issuer is None or audience is None:
         raise UsageError(
@@ -85,5 +108,5 @@ def _tokens(
         issuer=issuer,
         audience=audience,
         algorithms=algorithms or ALGORITHMS,
-        scope_claim=scope_claim,
+        **more,
     )

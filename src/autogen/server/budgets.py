@@ -9,13 +9,16 @@ from fastapi import Path, Response
 
 from ..runtime.worker import is_own_budget
 from ..store.account import BudgetRecord
-from .callers import needs
+from .callers import Caller, needs
 from .common import Parts, PartsOf, router
 from .problems import Problem
 from .schemas import PLAIN, BudgetIn, BudgetOut, BudgetPage
 from .telling import as_json, budget_of
 
-__all__ = ["budgets", "unspent"]
+__all__ = ["OF_JWTS", "OF_KEYS", "budgets", "may_name", "unspent"]
+
+#: How the names of budgets begin that are one caller's own: `key NAME` and `jwt SUBJECT`.
+OF_KEYS, OF_JWTS = "key ", "jwt "
 
 budgets = router(tag="budgets")
 
@@ -47,6 +50,14 @@ def put_budget(parts: PartsOf, name: Name, limits: BudgetIn) -> Response:
     parts.runtime.budget(name, **wanted)
     (found,) = parts.runtime.budgets([name])
     return as_json(budget_of(found))
+
+
+def may_name(caller: Caller, name: str) -> bool:
+    """Whether a caller may have a run, or a key, draw from the budget with this name."""
+    if is_own_budget(name):
+        return False
+    is_shared = not name.startswith((OF_KEYS, OF_JWTS))
+    return is_shared or caller.sees is None or name == caller.budget
 
 
 def unspent(parts: Parts, names: Collection[str]) -> dict[str, BudgetRecord]:

@@ -40,6 +40,8 @@ class Caller:
         name: What people call it.
         scopes: What it may do.
         budget: Name of the budget that all its runs draw from, or None.
+        budget_usd: What that budget is made with where there is none yet; None where it has to be
+            there.
         per_minute: How many requests it may make in a minute; None for any number.
     """
 
@@ -47,6 +49,7 @@ class Caller:
     name: str
     scopes: frozenset[str]
     budget: str | None = None
+    budget_usd: float | None = None
     per_minute: int | None = None
 
     def may(self, scope: str) -> bool:

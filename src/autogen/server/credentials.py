@@ -11,7 +11,8 @@ import math
 import secrets
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +31,9 @@ _FRESH_S = 2.0
 _MOST = 1000
 
 _MINUTE_S = 60.0
+
+#: The requests of so many callers are counted at once; whoever came first is forgotten first.
+_MOST_COUNTED = 100_000
 
 
 class KeyFinder(Protocol):
@@ -66,6 +70,8 @@ class Credentials:
         token: What callers on this machine show; None for none.
         keys: Where keys are looked for; None for nowhere.
         bearers: Who checks JWTs; None for nobody.
+        open_budget: Sees to it that the budget of a caller with a JWT is there, and says whether it
+            is; called once for each.
     """
 
     def __init__(
@@ -74,14 +80,17 @@ class Credentials:
         *,
         keys: KeyFinder | None = None,
         bearers: Bearers | None = None,
+        open_budget: Callable[[str, float | None], bool] | None = None,
     ):
         self._token = None if token is None else digest_of(token)
         self._keys = keys
         self._bearers = bearers
+        self._open_budget = open_budget
+        self._opened: OrderedDict[str, None] = OrderedDict()
         self._local = Caller(id=None, name="this machine", scopes=frozenset({ADMIN}))
         self._found: OrderedDict[str, _Found] = OrderedDict()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
-        self._times: dict[str, list[float]] = {}
+        self._times: OrderedDict[tuple[str | None, str], deque[float]] = OrderedDict()
         self._lock = threading.Lock()
 
     async def caller_of(self, shown: str) -> Caller | None:
@@ -89,6 +98,7 @@ class Credentials:
 
         Raises:
             JournalError: The database of the keys cannot be read.
+            Problem: 403; a JWT names a budget that there is none of.
         """
         session = await self._of(shown)
         return None if session is None else session.caller
@@ -103,8 +113,31 @@ class Credentials:
             return None if caller is None else _Session(caller, 0.0, digest)
         if self._bearers is not None and shown.count(".") == 2:
             found = await run_in_threadpool(self._bearers.caller_of, shown)
-            return None if found is None else _Session(*found, digest)
+            if found is None:
+                return None
+            await self._see_to_budget(found[0])
+            return _Session(*found, digest)
         return None
+
+    async def _see_to_budget(self, caller: Caller) -> None:
+        """Have the budget of a caller be there: a name that nobody set limits for limits nothing.
+
+        Raises:
+            Problem: 403; it is not.
+        """
+        name = caller.budget
+        if name is None or self._open_budget is None or name in self._opened:
+            return
+        if not await run_in_threadpool(self._open_budget, name, caller.budget_usd):
+            raise Problem(
+                403,
+                f"the JWT names the budget {name!a}, which is not there; make it with "
+                "PUT /api/v1/budgets/NAME.",
+            )
+        with self._lock:
+            self._opened[name] = None
+            if len(self._opened) > _MOST:
+                self._opened.popitem(last=False)
 
     async def _of_key(self, digest: str) -> Caller | None:
         assert self._keys is not None
@@ -153,8 +186,11 @@ class Credentials:
             return
         now = time.monotonic()
         with self._lock:
-            times = [at for at in self._times.get(caller.name, ()) if now - at < _MINUTE_S]
-            self._times[caller.name] = times
+            times = self._times.setdefault((caller.id, caller.name), deque())
+            if len(self._times) > _MOST_COUNTED:
+                self._times.popitem(last=False)
+            while times and now - times[0] >= _MINUTE_S:
+                times.popleft()
             if len(times) >= caller.per_minute:
                 wait_s = int(_MINUTE_S - (now - times[0])) + 1
                 raise Problem(

@@ -121,7 +121,8 @@ class Feed:
     @property
     def n_watches(self) -> int:
         """How many coroutines wait."""
-        return sum(map(len, self._watches.values()))
+        # Metrics ask in threads of their own.
+        return sum(map(len, list(self._watches.values())))
 
     @contextmanager
     def watching(self, run_id: str, *, of_status: bool = False) -> Iterator[Watch]:

@@ -7,7 +7,9 @@ to show a token or a key, or the cookie that one was exchanged for; who it is st
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +52,13 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/v1/session"})
 OPEN_PAGES = frozenset({"/", "/studio", "/favicon.svg"})
 _OPEN_BELOW = ("/assets/", "/studio/")
 
+#: What a browser says of requests that no page of this server made (`Sec-Fetch-Site`). Another
+#: port of this machine is the same site, to which it sends cookies.
+_FOREIGN = frozenset({"cross-site", "same-site"})
+
+#: Whether whoever reads a stream may still do so is looked at so often.
+_AGAIN_S = 5.0
+
 
 class Guard:
     """ASGI middleware: Host, Origin and credentials, in this order; then the size of the body."""
@@ -73,18 +82,19 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Content-Type-Options"] = "nosniff"
+                named = MutableHeaders(scope=message)
+                named.setdefault("Cache-Control", "no-store")
+                named["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
-        headers = Headers(scope=scope)
+        headers, most = Headers(scope=scope), _LARGE.get(scope["path"], MOST_BYTES)
         try:
             self._check(headers)
             caller = await self._caller(headers)
             if caller is not None:
                 self.credentials.count(caller)
                 scope["caller"] = caller
+                _check_length(headers, most)
             elif not _is_open(scope["path"]):
                 raise Problem(
                     401,
@@ -101,7 +111,28 @@ class Guard:
             answer = problem_response(503, text, headers={"Retry-After": "5"})
             await answer(scope, receive, guarded)
             return
-        await self.app(scope, _limited(receive, _LARGE.get(scope["path"], MOST_BYTES)), guarded)
+        limited = _limited(receive, most)
+        if caller is None:
+            await self.app(scope, limited, guarded)
+            return
+        watched = _Watched(guarded, partial(self._holds, headers, caller))
+        try:
+            await self.app(scope, limited, watched)
+        except _Over:
+            pass
+        except Exception:
+            if not watched.is_over:
+                raise
+
+    async def _holds(self, headers: Headers, caller: Caller) -> bool:
+        """Whether what let a caller in still does."""
+        try:
+            return await self._caller(headers) == caller
+        except Problem:
+            return False
+        except AutogenError:
+            # The database is away, and was not when the caller came.
+            return True
 
     def _check(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
@@ -118,11 +149,47 @@ class Guard:
             if len(authorization) != 1 or scheme.lower() != "bearer":
                 return None
             return await self.credentials.caller_of(given.strip())
+        if headers.get("sec-fetch-site", "") in _FOREIGN:
+            return None
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(cookie_at(headers["host"]))
         except CookieError:
             return None
         return None if cookie is None else await self.credentials.caller_of_session(cookie.value)
+
+
+class _Over(Exception):
+    """Nobody may read on."""
+
+
+class _Watched:
+    """Sends an answer; a stream ends as soon as whoever reads it may not any more."""
+
+    def __init__(self, send: Send, holds: Callable[[], Awaitable[bool]]):
+        self.is_over = False
+        self._is_stream = False
+        self._send = send
+        self._holds = holds
+        self._looked_at = time.monotonic()
+
+    async def __call__(self, message: Message) -> None:
+        """Send a part of the answer.
+
+        Raises:
+            _Over: The answer has ended before.
+        """
+        if self.is_over:
+            raise _Over
+        now = time.monotonic()
+        if message["type"] == "http.response.start":
+            self._is_stream = "content-length" not in MutableHeaders(scope=message)
+        elif self._is_stream and now - self._looked_at > _AGAIN_S:
+            self._looked_at = now
+            if not await self._holds():
+                self.is_over = True
+                await self._send({"type": "http.response.body", "body": b""})
+                raise _Over
+        await self._send(message)
 
 
 def cookie_at(host: str) -> str:
@@ -143,6 +210,17 @@ def _name_of(address: str) -> str | None:
     is_plain = not (parts.path or parts.query or parts.fragment or parts.username is not None)
     name: str | None = parts.hostname
     return name if is_plain else None
+
+
+def _check_length(headers: Headers, most: int) -> None:
+    """Refuse at once what is so large that it would not even be read.
+
+    Raises:
+        Problem: 413; it is.
+    """
+    told = headers.get("content-length", "0")
+    if told.isdecimal() and int(told[:20]) > most + _MOST_IGNORED:
+        raise Problem(413, f"the body is larger than {most} bytes.")
 
 
 def _limited(receive: Receive, most: int) -> Receive:

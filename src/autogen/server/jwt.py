@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Collection
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from ..errors import UsageError
+from .budgets import OF_JWTS
 from .callers import SCOPES, Caller
 from .guard import LOOPBACK_NAMES
 
@@ -24,6 +26,9 @@ ALGORITHMS = (
     *("EdDSA", "ES256", "ES384", "ES512"),
     *("PS256", "PS384", "PS512", "RS256", "RS384", "RS512"),
 )
+
+#: The longest name of a budget.
+_MOST_NAME = 100
 
 #: How far clocks may be apart.
 _LEEWAY_S = 30
@@ -46,6 +51,12 @@ class Tokens:
         audience: What `aud` has to be or hold.
         algorithms: The signatures that count, of `ALGORITHMS`.
         scope_claim: The claim with the scopes, as a list or separated by spaces.
+        per_minute: How many requests each caller may make in a minute; None for any number.
+        per_minute_claim: The claim that says so for its caller; `per_minute` where it is missing.
+        budget_usd: What all runs of a caller may cost together, each caller's own; None for any
+            amount.
+        budget_claim: The claim that names the budget which all runs of its caller draw from, in
+            place of one of its own.
 
     Raises:
         UsageError: The address is not of a kind that can be trusted, or an algorithm is not.
@@ -59,6 +70,10 @@ class Tokens:
         audience: str,
         algorithms: Collection[str] = ALGORITHMS,
         scope_claim: str = "scope",
+        per_minute: int | None = None,
+        per_minute_claim: str | None = None,
+        budget_usd: float | None = None,
+        budget_claim: str | None = None,
     ):
         parts = urlsplit(jwks_url)
         is_local = parts.scheme == "http" and parts.hostname in LOOPBACK_NAMES
@@ -78,6 +93,10 @@ class Tokens:
         self._issuer = issuer
         self._audience = audience
         self._scope_claim = scope_claim
+        self._per_minute = per_minute
+        self._per_minute_claim = per_minute_claim
+        self._budget_usd = budget_usd
+        self._budget_claim = budget_claim
 
     def caller_of(self, token: str) -> tuple[Caller, float] | None:
         """Who shows it, and until when it holds, in seconds since the epoch; None for no more.
@@ -101,13 +120,40 @@ class Tokens:
                 leeway=_LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
+            caller = self._caller(claims)
         except (jwt.PyJWTError, RecursionError, ValueError):
             return None
-        name = str(claims["sub"])
-        if not name or any(ord(letter) < 32 for letter in name):
-            return None
-        caller = Caller(id=f"jwt:{name}", name=name, scopes=self._scopes(claims))
         return caller, float(claims["exp"])
+
+    def _caller(self, claims: dict[str, Any]) -> Caller:
+        """Who the claims are about.
+
+        Raises:
+            ValueError: One of them cannot be used. A limit that is not understood is none to pass.
+        """
+        name = _plain(str(claims["sub"]), most=1000)
+        per_minute = self._claimed(claims, self._per_minute_claim)
+        if per_minute is None:
+            per_minute = self._per_minute
+        elif type(per_minute) is not int or per_minute < 1:
+            raise ValueError("no number of requests")
+        budget, budget_usd = self._claimed(claims, self._budget_claim), None
+        if budget is not None:
+            budget = _plain(budget, most=_MOST_NAME)
+        elif self._budget_usd is not None:
+            budget, budget_usd = _own_budget(name), self._budget_usd
+        return Caller(
+            id=f"jwt:{name}",
+            name=name,
+            scopes=self._scopes(claims),
+            budget=budget,
+            budget_usd=budget_usd,
+            per_minute=per_minute,
+        )
+
+    @staticmethod
+    def _claimed(claims: dict[str, Any], claim: str | None) -> Any:
+        return None if claim is None else claims.get(claim)
 
     def _scopes(self, claims: dict[str, Any]) -> frozenset[str]:
         given = claims.get(self._scope_claim, "")
@@ -115,6 +161,22 @@ class Tokens:
         if not isinstance(names, list):
             return frozenset()
         return frozenset(SCOPES) & frozenset(name for name in names if isinstance(name, str))
+
+
+def _plain(text: Any, *, most: int) -> str:
+    """A name, if it is one."""
+    if not isinstance(text, str) or not 0 < len(text) <= most:
+        raise ValueError("no name")
+    if any(ord(letter) < 32 for letter in text):
+        raise ValueError("control characters")
+    text.encode()
+    return text
+
+
+def _own_budget(name: str) -> str:
+    """The name of the budget of a caller; names of budgets are limited, those of callers less."""
+    own = f"{OF_JWTS}{name}"
+    return own if len(own) <= _MOST_NAME else OF_JWTS + hashlib.sha256(name.encode()).hexdigest()
 
 
 class _Keys(jwt.PyJWKClient):

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from ..store.base import KeyRecord
-from .callers import SCOPES, CallerOf, needs
+from .budgets import may_name
+from .callers import SCOPES, Caller, CallerOf, needs
 from .common import PartsOf, router
 from .problems import Problem
 from .schemas import KeyIn, KeyMade, KeyPage
@@ -44,16 +45,37 @@ def add_key(parts: PartsOf, caller: CallerOf, asked: KeyIn) -> Response:
     beyond = sorted(scope for scope in asked.scopes if not caller.may(scope))
     if beyond:
         raise Problem(403, f"nobody gives away a scope that they lack, such as {beyond[0]}.")
-    owner = asked.owner if caller.sees is None else caller.id
+    budget = asked.budget
+    if budget is not None and not (may_name(caller, budget) and parts.runtime.budgets([budget])):
+        raise Problem(422, f"there is no budget {budget!a}; make it with PUT /api/v1/budgets/NAME.")
+    owner, per_minute = asked.owner, asked.per_minute
+    if caller.sees is not None:
+        owner, (budget, per_minute) = caller.id, _limits(caller, asked)
     key, record = parts.runtime.keys.add(
         asked.name,
         scopes=asked.scopes,
         owner=owner,
-        per_minute=asked.per_minute,
-        budget=asked.budget,
+        per_minute=per_minute,
+        budget=budget,
         days=asked.days,
     )
     return as_json({**_told(record), "key": key}, 201)
+
+
+def _limits(caller: Caller, asked: KeyIn) -> tuple[str | None, int | None]:
+    """The budget and the rate of a key that somebody with limits of their own makes: no more.
+
+    Raises:
+        Problem: 403; more was asked for.
+    """
+    budget, per_minute = asked.budget or caller.budget, asked.per_minute or caller.per_minute
+    if caller.budget is not None and budget != caller.budget:
+        raise Problem(403, f"keys of {caller.name!a} draw from the budget {caller.budget!a}.")
+    if caller.per_minute is not None and (per_minute or 0) > caller.per_minute:
+        raise Problem(
+            403, f"keys of {caller.name!a} may make {caller.per_minute} requests a minute at most."
+        )
+    return budget, per_minute
 
 
 @keys.delete("/keys/{name}", status_code=204, dependencies=[needs("keys:admin")])

@@ -48,4 +48,4 @@ def answer_question(
     words = answer.words()
     if words is None:
         raise Problem(422, f'the action "{answer.action}" needs a "text".')
-    return as_json(question_of(parts.runtime.answer(question_id, words, by=answer.by or caller.id)))
+    return as_json(question_of(parts.runtime.answer(question_id, words, by=caller.id or answer.by)))

@@ -13,9 +13,8 @@ from fastapi.concurrency import run_in_threadpool
 
 from ..errors import UnknownRun
 from ..runtime.runtime import STILL
-from ..runtime.worker import is_own_budget
 from ..store.base import RunStatus
-from .budgets import unspent
+from .budgets import may_name, unspent
 from .callers import Caller, CallerOf, needs
 from .common import (
     After,
@@ -113,8 +112,9 @@ def _budget_for(parts: Parts, caller: Caller, asked: RunIn) -> dict[str, Any] | 
         Problem: 402; the budget is spent. 422; there is none of this name for runs to share.
     """
     named = asked.budget if isinstance(asked.budget, str) else None
-    found = unspent(parts, {name for name in (named, caller.budget) if name is not None})
-    if named is not None and (named not in found or is_own_budget(named)):
+    wanted = {named} if named is not None and may_name(caller, named) else set()
+    found = unspent(parts, wanted | ({caller.budget} if caller.budget is not None else set()))
+    if named is not None and named not in wanted & found.keys():
         raise Problem(422, f"there is no budget {named!a}; make it with PUT /api/v1/budgets/NAME.")
     return asked.budget.limits() if isinstance(asked.budget, BudgetIn) else named
 

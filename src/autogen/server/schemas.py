@@ -165,7 +165,9 @@ class AnswerIn(_In):
         default=None,
         description='The words of "text"; the reason of "deny"; what "edit" has the agent do.',
     )
-    by: str | None = Field(default=None, max_length=200, description="Who answers.")
+    by: str | None = Field(
+        default=None, max_length=200, description="Who answers, where no key says so."
+    )
 
     def words(self) -> str | None:
         """What the agent is told; None where the text is missing."""

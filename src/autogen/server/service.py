@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -21,21 +23,20 @@ from ..runtime.worker import Worker
 from .api import application
 from .common import Parts
 from .credentials import Bearers, Credentials
+from .crowd import Crowd, room
 from .feed import Feed, Mark
 from .guard import LOOPBACK_NAMES
-from .impatient import Impatient
+from .impatient import Impatient, Seldom
 
 __all__ = ["Service"]
 
 #: How long requests under way may take when the server ends.
 _GRACE_S = 3
 
-#: So many connections are served at once; more are told so with 503. Descriptors are limited, and
-#: so is the patience of those who are served.
-_MOST_CONNECTIONS = 4000
-
 #: The longest head of a request that is waited for.
 _MOST_HEAD = 64 * 1024
+
+_SELDOM = Seldom()
 
 
 class Service:
@@ -114,8 +115,14 @@ class Service:
             runtime=self._runtime,
             teams=teams(),
             feed=self._feed,
-            credentials=Credentials(self.token, keys=self._runtime.keys, bearers=jwt),
+            credentials=Credentials(
+                self.token,
+                keys=self._runtime.keys,
+                bearers=jwt,
+                open_budget=self._open_budget,
+            ),
         )
+        most, waiting = room()
         names = {*allowed_hosts, *(LOOPBACK_NAMES if is_local else ())}
         #: The FastAPI application; routes that are added to it stand behind the same guard.
         self.app = application(parts, names=names)
@@ -129,9 +136,10 @@ class Service:
                 server_header=False,
                 lifespan="on",
                 # The other implementation that uvicorn takes where it is installed has no limits.
-                http=Impatient,
+                http=cast("Any", partial(Impatient, crowd=Crowd(most))),
+                ws="none",
+                backlog=waiting,
                 proxy_headers=False,
-                limit_concurrency=_MOST_CONNECTIONS,
                 h11_max_incomplete_event_size=_MOST_HEAD,
                 timeout_graceful_shutdown=_GRACE_S,
             ),
@@ -148,6 +156,13 @@ class Service:
         assert self._runtime is not None
         return self._runtime.marks(run_ids)
 
+    def _open_budget(self, name: str, usd: float | None) -> bool:
+        runtime = self.runtime
+        is_there = bool(runtime.budgets([name]))
+        if not is_there and usd is not None:
+            runtime.budget(name, usd=usd)
+        return is_there or usd is not None
+
     @property
     def url(self) -> str:
         """Where the server answers."""
@@ -162,8 +177,10 @@ class Service:
                 self._worker.start()
             self._server.when_ready = when_ready
             assert self._socket is not None
+            logging.getLogger("uvicorn.error").addFilter(_SELDOM)
             self._server.run(sockets=[self._socket])
         finally:
+            logging.getLogger("uvicorn.error").removeFilter(_SELDOM)
             self.close()
 
     def stop(self) -> None:

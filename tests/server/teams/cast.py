@@ -45,6 +45,12 @@ def slow() -> dict[str, Any]:
     return chat
 
 
+@autogen.team("lasting")
+def lasting() -> dict[str, Any]:
+    """Two who take their time, and more of it than anybody waits."""
+    return {**slow(), "max_turns": 1000}
+
+
 @autogen.team("odd")
 def odd() -> dict[str, Any]:
     """One who says what is no text."""
