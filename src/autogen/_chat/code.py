@@ -21,12 +21,12 @@ from ..limits.running import CodeCharge
 from ..limits.spending import book_again, budgets_here
 from .allow import allowed_by_people, asks_people
 from .state import current_chat
-from .steps import CODE, TUPLE, asked
+from .steps import CODE, TUPLE, Ran, asked
 from .wiring import acting, event, is_watched
 
 if TYPE_CHECKING:
     # pydantic stands behind these; it is not loaded before there is code to run.
-    from ..coding.base import CodeBlock, CodeResult
+    from ..coding.base import CodeBlock
 
 __all__ = [
     "check_work_dirs",
@@ -86,7 +86,7 @@ async def generate_code_execution_reply(
             run = asked("code", agent, "execute_code_blocks", codec=TUPLE)
             exit_code, output = await run(pairs)
         else:
-            result = await run_blocks(agent, executor, blocks)
+            result = (await run_blocks(agent, executor, blocks)).result
             exit_code, output = result.exit_code, result.output
         return True, reply_text(exit_code, output)
     return False, None
@@ -140,18 +140,18 @@ async def run_code(
     own = agent._code_execution_config or {}
     if all(own.get(key) == value for key, value in settings.items()):
         executor: Any = agent._executor
-        result = await run_blocks(agent, executor, blocks)
+        ran = await run_blocks(agent, executor, blocks)
     else:
         named = {} if own.get("executor") is not None else own
         executor = coding.legacy_executor({**named, **settings})
         try:
-            result = await run_blocks(agent, executor, blocks)
+            ran = await run_blocks(agent, executor, blocks)
         finally:
             executor.stop()
-    return result.exit_code, result.output, getattr(executor, "image_used", None)
+    return ran.result.exit_code, ran.result.output, ran.image
 
 
-async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> CodeResult:
+async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Ran:
     """Run blocks in `executor`, once per run, telling whoever watches."""
     watched = is_watched()
     if watched:
@@ -167,9 +167,10 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
         nonlocal is_replayed
         is_replayed = False
         with acting(agent):
-            return await _executed(agent, executor, blocks)
+            result = await _executed(agent, executor, blocks)
+            return Ran(result, getattr(executor, "image_used", None))
 
-    result: CodeResult = await step(
+    ran: Ran = await step(
         "code",
         run_now,
         codec=CODE,
@@ -177,6 +178,7 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
     )
     if is_replayed:
         book_again(budgets_here(agent), Amounts(steps=len(blocks)))
+    result = ran.result
     artifacts = tuple(getattr(result, "artifacts", ()))
     chat = current_chat()
     if chat is not None and artifacts:
@@ -188,7 +190,7 @@ async def run_blocks(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Code
             "artifacts": [artifact.to_dict() for artifact in artifacts],
         }
         await event("code.finished", data, agent=agent.name)
-    return result
+    return ran
 
 
 async def _executed(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Any:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .. import _durable
+from .._kernel import offline
 from .._kernel.ops import Call
 from .._kernel.record import is_json
 from .._kernel.run import current_run, outside
@@ -15,14 +16,38 @@ from .wiring import event, wanted_options
 
 if TYPE_CHECKING:
     from .._durable.execution import Execution
+    from .._durable.retelling import Retelling
     from .state import ChatResult
     from .wiring import RunOptions
 
-__all__ = ["began", "begun", "executing", "failed", "finished", "fingerprint", "result_record"]
+__all__ = [
+    "began",
+    "begun",
+    "begun_by",
+    "executing",
+    "failed",
+    "finished",
+    "fingerprint",
+    "result_record",
+]
 
 
 #: The execution that the next outermost chat is.
 _handed: ContextVar[Execution | None] = ContextVar("autogen_execution", default=None)
+
+
+#: The program that the chats belong to, as a path and its arguments.
+_program: ContextVar[tuple[str, ...] | None] = ContextVar("autogen_program", default=None)
+
+
+@contextmanager
+def begun_by(*program: str) -> Iterator[None]:
+    """Note for durable chats inside the `with` block which program begins them: path, arguments."""
+    token = _program.set(program)
+    try:
+        yield
+    finally:
+        _program.reset(token)
 
 
 @contextmanager
@@ -54,6 +79,13 @@ async def begun(
         _handed.set(None)
         return handed
     wanted = wanted_options(run_options)
+    teller = offline.teller()
+    is_recorded = wanted is not None and wanted.durable
+    if teller is not None and (is_recorded or current_run() is None):
+        assert isinstance(teller, _durable.Retelling)
+        request = fingerprint(initiator, recipient, message, further)
+        told: Execution = await Call(_told_again, None, (teller, wanted, request))
+        return told
     if wanted is None or not wanted.durable:
         return None
     request = fingerprint(initiator, recipient, message, further)
@@ -65,11 +97,20 @@ def _opened(url: str | None, run_id: str, request: dict[str, Any]) -> Execution:
     return _durable.opened(_durable.Database.at(url), run_id, request)
 
 
+def _told_again(teller: Retelling, wanted: RunOptions | None, request: dict[str, Any]) -> Execution:
+    if wanted is None or not wanted.durable:
+        return teller.execution(None, None, request)
+    database = None if wanted.database is None else _durable.Database.at(wanted.database)
+    return teller.execution(wanted.id, database, request)
+
+
 async def began(execution: Execution | None) -> None:
     """Tell whoever watches that the run begins, or goes on."""
     if execution is None or execution.is_over:
         return
     data: dict[str, Any] = {"attempt": execution.attempt, "n_steps": execution.recording.n_known}
+    if (program := _program.get()) is not None:
+        data["program"] = list(program)
     if execution.attempt > 1:
         kind = "run.resumed"
     elif execution.record.forked_from is None:
@@ -137,6 +178,8 @@ async def finished(execution: Execution | None, result: ChatResult) -> None:
 
 async def failed(execution: Execution | None, error: BaseException) -> None:
     """Write down that a run ended in an error."""
+    if execution is not None and execution.is_over:
+        execution.has_raised = True
     if execution is None or execution.is_over:
         return
     with outside():

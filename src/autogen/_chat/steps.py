@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     # pydantic stands behind it; it is not loaded before there is code to run.
     from ..coding.base import CodeResult
 
-__all__ = ["ANSWER", "CODE", "TOOL", "TUPLE", "Answer", "ToolAnswer", "asked", "request_parts"]
+__all__ = [
+    "ANSWER",
+    "CODE",
+    "TOOL",
+    "TUPLE",
+    "Answer",
+    "Ran",
+    "ToolAnswer",
+    "asked",
+    "request_parts",
+]
 
 #: How many of the newest messages are compared. Those before them were the newest once, and were
 #: compared in an earlier step.
@@ -114,7 +124,20 @@ def _answer_again(record: Mapping[str, Any]) -> Answer:
 ANSWER = Codec(_answer_record, _answer_again)
 
 
-def _code_record(result: CodeResult) -> dict[str, Any]:
+class Ran(NamedTuple):
+    """What came of code.
+
+    Attributes:
+        result: What it gave.
+        image: Name of the image that it ran in; None where it ran in none.
+    """
+
+    result: CodeResult
+    image: str | None
+
+
+def _code_record(ran: Ran) -> dict[str, Any]:
+    result = ran.result
     kept: dict[str, Any] = {"exit_code": result.exit_code, "output": result.output}
     for name in ("code_file", "output_files"):
         if getattr(result, name, None) is not None:
@@ -122,15 +145,17 @@ def _code_record(result: CodeResult) -> dict[str, Any]:
     artifacts = getattr(result, "artifacts", ())
     if artifacts:
         kept["artifacts"] = [artifact.to_dict() for artifact in artifacts]
+    if ran.image is not None:
+        kept["image"] = ran.image
     return kept
 
 
-def _code_again(record: Mapping[str, Any]) -> CodeResult:
+def _code_again(record: Mapping[str, Any]) -> Ran:
     kept = dict(record)
+    image = kept.pop("image", None)
     artifacts = tuple(Artifact.from_dict(one) for one in kept.pop("artifacts", ()))
     form = coding.IPythonCodeResult if "output_files" in kept else coding.CommandLineCodeResult
-    result: CodeResult = form(**kept, artifacts=artifacts)
-    return result
+    return Ran(form(**kept, artifacts=artifacts), image)
 
 
 CODE = Codec(_code_record, _code_again)

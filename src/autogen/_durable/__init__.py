@@ -12,14 +12,16 @@ from .._lazy import lazy_names
 if TYPE_CHECKING:
     from .database import Database
     from .execution import Execution, opened, reopened
+    from .retelling import Retelling
 
-__all__ = ["Database", "Execution", "opened", "reopened"]
+__all__ = ["Database", "Execution", "Retelling", "opened", "reopened"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Database": ".database",
         "Execution": ".execution",
+        "Retelling": ".retelling",
         "opened": ".execution",
         "reopened": ".execution",
     },

@@ -7,8 +7,8 @@ is called), or it is under way elsewhere (`RunBusy`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from .._kernel.cancel import CancelToken
@@ -22,7 +22,7 @@ from ..journal.recording import UNFINISHED, Recording
 from ..store.base import RunRecord
 from .database import Database
 
-__all__ = ["Execution", "opened", "reopened"]
+__all__ = ["Execution", "check_request", "opened", "reopened"]
 
 #: A run in one of these has ended for good.
 _OVER = frozenset({"finished"})
@@ -40,6 +40,7 @@ class Execution:
         recording: Its recorder and its sink.
         people: Gets its questions answered; None for the terminal.
         record: The run as it stood when this execution was opened.
+        has_raised: Its chat, told again, ended in an error.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Execution:
         "_log",
         "_owner",
         "attempt",
+        "has_raised",
         "people",
         "record",
         "recording",
@@ -59,6 +61,7 @@ class Execution:
         self.run_id = record.id
         self.attempt = record.attempts
         self.record = record
+        self.has_raised = False
         self.people: HumanChannel | None = None
         self._database = database
         self._log = log
@@ -80,8 +83,23 @@ class Execution:
 
     def obeys(self, token: CancelToken) -> AbstractContextManager[None]:
         """Inside the `with` block the run is stopped through `token` if somebody wishes it."""
+        if self._owner is None:
+            return self._stopped_again(token)
         self.recording.is_muted = lambda: token.reason == PARKED or self._database.is_closing
         return self._database.obeyed(self.run_id, token)
+
+    @contextmanager
+    def _stopped_again(self, token: CancelToken) -> Iterator[None]:
+        """Have the chat stop where it stopped before its end, and as it did."""
+        reason = self.record.stop_reason
+
+        def stop() -> Exception:
+            token.cancel(str(reason))
+            return token.error()
+
+        if self.record.status in ("cancelled", "paused") and reason in UNFINISHED:
+            self.recording.stop = stop
+        yield
 
     def _told(self, events: list[tuple[Event, int]]) -> None:
         assert self._owner is not None
@@ -209,14 +227,24 @@ def opened(database: Database, run_id: str, request: Mapping[str, Any]) -> Execu
     """
     store = database.store
     record, is_new = store.create_run(RunRecord(id=run_id, request=dict(request)))
-    if not is_new and record.request != dict(request):
-        raise ReplayMismatch(
-            f"run {run_id!r} began with something else: {_difference(record.request, request)}. "
-            "Run it as it began, or under another id."
-        )
+    if not is_new:
+        check_request(record, request)
     if record.status in _OVER:
         return Execution(database, record, log=None, owner=None)
     return reopened(database, record)
+
+
+def check_request(record: RunRecord, request: Mapping[str, Any]) -> None:
+    """Refuse what differs from what a run began with.
+
+    Raises:
+        ReplayMismatch: It does.
+    """
+    if record.request != dict(request):
+        raise ReplayMismatch(
+            f"run {record.id!r} began with something else: {_difference(record.request, request)}. "
+            "Run it as it began, or under another id."
+        )
 
 
 def reopened(database: Database, record: RunRecord) -> Execution:

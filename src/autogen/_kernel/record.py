@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..errors import JournalError, LimitError, QuestionExpired, ReplayMismatch
+from . import offline
 from .ops import Call
 from .recorder import Entry, Recorder
 from .run import Run, current_run, entered, unused_id
@@ -25,6 +26,10 @@ from .run import Run, current_run, entered, unused_id
 __all__ = ["Codec", "is_json", "new_id", "now", "random_index", "recorded", "step"]
 
 T = TypeVar("T")
+
+
+#: Kinds of steps that ask nobody.
+_HARMLESS = frozenset({"clock", "id", "random"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ def step(
     """
     run = current_run()
     if run is None or run.recorder is None:
+        if kind not in _HARMLESS:
+            offline.check(f"a {kind!r} step outside of the recorded chats")
         return body()
     return _stepped(run, run.recorder, kind, body, codec, request)
 

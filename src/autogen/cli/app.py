@@ -606,12 +606,26 @@ def answer(
 
 @app.command(epilog=_EXIT_CODES)
 def replay(
-    run_id: RunId, teams_in: TeamsIn = ".", database: Database = None, debug: Debug = False
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN", help="Its id, or that of a program's runs.")
+    ],
+    program: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROGRAM.py]", help="The program; else the one that is recorded."),
+    ] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Arguments of the program.")
+    ] = None,
+    teams_in: TeamsIn = ".",
+    database: Database = None,
+    debug: Debug = False,
 ) -> None:
-    """Run a team again against the record of a run; calls nothing."""
-    from . import runs as about
+    """Run a team or a program again against the record of a run; calls nothing."""
+    from .replaying import replay
 
-    raise typer.Exit(about.replay(run_id, teams_in=teams_in, database=database, debug=debug))
+    raise typer.Exit(
+        replay(run_id, program, arguments or (), teams_in=teams_in, database=database, debug=debug)
+    )
 
 
 @app.command(epilog=_EXIT_CODES)

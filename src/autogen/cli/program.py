@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from .._chat.durable import begun_by
 from .._chat.wiring import RunOptions, everywhere, options
 from ..errors import AutogenError, UsageError
 from ..events import Event
@@ -18,7 +19,7 @@ from .outcome import ExitCode, code_of_stop, exit_with_words, say
 from .recording import Recording, recording
 from .studio import shown_beside
 
-__all__ = ["run_program"]
+__all__ = ["run_as_main", "run_program"]
 
 #: A program that ended normally says what it has to say itself; only these are told by the code.
 _TOLD = ("budget", "loop", "timeout")
@@ -64,17 +65,16 @@ def run_program(
         budget=budget,
         timeout_s=timeout_s,
     )
-    before = sys.argv, sys.path[0]
-    sys.argv, sys.path[0] = [path, *arguments], os.path.dirname(os.path.abspath(path))
     everywhere.append(note_end)
     try:
         with (
             exit_with_words(debug=debug),
             shown_beside(record.database) if is_shown else nullcontext(),
             options(ambient),
+            begun_by(os.path.abspath(path), *arguments),
         ):
             try:
-                runpy.run_path(path, run_name="__main__")
+                run_as_main(path, arguments)
             except Exception as error:
                 if isinstance(error, AutogenError):
                     raise
@@ -87,7 +87,6 @@ def run_program(
         raise
     finally:
         everywhere.remove(note_end)
-        sys.argv, sys.path[0] = before
     stopped = next((reason for reason in ended if reason in _TOLD), None)
     if stopped is None:
         return int(ExitCode.DONE)
@@ -96,6 +95,16 @@ def run_program(
         again = _command(path, arguments, record, 2 * budget_usd)
     say(f"autogen: a chat stopped early ({stopped}).", *([f"To go on: {again}"] if again else []))
     return int(code_of_stop(stopped))
+
+
+def run_as_main(path: str, arguments: Sequence[str]) -> None:
+    """Run the file at `path` as `python path ARGUMENTS` would, in this process."""
+    before = sys.argv, sys.path[0]
+    sys.argv, sys.path[0] = [path, *arguments], os.path.dirname(os.path.abspath(path))
+    try:
+        runpy.run_path(path, run_name="__main__")
+    finally:
+        sys.argv, sys.path[0] = before
 
 
 def _command(

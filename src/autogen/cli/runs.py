@@ -1,4 +1,4 @@
-"""The commands about durable runs: submit, list, show, stop, go on, answer, tell again."""
+"""The commands about durable runs: submit, list, show, stop, go on, answer, fork."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from ..errors import UsageError
 from ..events import Event
-from ..runtime.folder import find_teams
 from ..runtime.runtime import Runtime
 from ..store.base import QuestionRecord, RunRecord
 from .outcome import ExitCode, code_of_stop, exit_with_words, say
@@ -26,7 +25,6 @@ __all__ = [
     "list_runs",
     "pause",
     "prune",
-    "replay",
     "resume",
     "show",
     "submit",
@@ -277,15 +275,6 @@ def _list_questions(found: Sequence[QuestionRecord]) -> int:
     if not found:
         say("No question is open.")
     return int(ExitCode.DONE)
-
-
-def replay(run_id: str, *, teams_in: str, database: str | None, debug: bool) -> int:
-    """Run a team again against the record of a run; exit code 1 if it differs."""
-    with _runtime(database, debug=debug) as runtime:
-        find_teams(teams_in)
-        told = runtime.replay(run_id)
-        print(told.text)
-        return int(ExitCode.DONE if told.is_same else ExitCode.ERROR)
 
 
 def fork(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from .._kernel import offline
 from .._kernel.cancel import CancelToken
 from .._kernel.run import on_cancel
 from ..errors import ExecutionError, PackageError, RunCancelled, UsageError
@@ -127,6 +128,7 @@ class CommandLineExecutor:
             ExecutionError: The code could not be run at all.
             RunCancelled: The run was cancelled meanwhile; what ran was killed.
         """
+        offline.check("code that is run outside of a step")
         if not code_blocks:
             raise UsageError("There are no code blocks to execute.")
         token = CancelToken()

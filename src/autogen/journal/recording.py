@@ -82,10 +82,14 @@ class Recording:
         self.attempt = attempt
         self.is_over = is_over
         self.ran_out = False
+        #: Stops the chat where its record ends, and gives the error that says so; None where the
+        #: record ends with the chat, or nobody knows how it would go on.
+        self.stop: Callable[[], Exception] | None = None
         #: Whether what happens right now is only the way out of an execution that is parked.
         self.is_muted: Callable[[], bool] = bool
         self._entries: dict[str, Entry] = {}
         self._places: dict[str, int] = {}
+        self._asked: set[str] = set()
         n = 0
         for n, entry in enumerate(entries, 1):
             if entry.kind == TAKEN_BACK:
@@ -120,18 +124,37 @@ class Recording:
         """What an earlier execution kept of the step at `position`."""
         entry = self._entries.get(position)
         if entry is not None:
+            self._asked.add(position)
             self._n_steps = max(self._n_steps, self._places[position])
         return entry
+
+    def first_left_out(self) -> Entry | None:
+        """The first known step that nobody asked for, and that is not the inside of one.
+
+        Branches of work side by side are left alone: one that fails cuts the others short, which
+        need not have got as far as before.
+        """
+        inside = tuple(f"{at[: at.rfind('/') + 1]}{at}/" for at in self._asked)
+        for position, entry in self._entries.items():
+            if position in self._asked or "." in position or position.startswith(inside):
+                continue
+            return entry
+        return None
 
     def begin(self, position: str, kind: str) -> None:
         """Make room for a step: what was told so far is written."""
         if self.is_over:
+            self.check()
+            if self.stop is not None:
+                raise self.stop()
             self.ran_out = True
-            raise ReplayMismatch(
+            error = ReplayMismatch(
                 f"the run has ended, and this program wants to take a further {kind!r} step "
                 f"({position}). Run it with the agents and the code it began with, or under "
                 "another id."
             )
+            self.break_off(error)
+            raise error
         self.check()
         with self._noted():
             self.flush()

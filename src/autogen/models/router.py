@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from .._kernel import offline
 from .._kernel.ops import Call, Sleep
 from ..cache.base import AbstractCache, Flight, joined
 from ..cache.key import request_key
@@ -100,6 +101,7 @@ class Router:
             UsageError: Neither or both of `messages` and `prompt`; nothing was sent.
             ProviderError: What the last entry failed with, notes on the earlier ones attached.
         """
+        offline.check("a request to a model outside of a step")
         mine = _NOT_REQUEST.intersection(request)
         own = {k: v for k in mine if (v := request.pop(k)) is not None} if mine else _NOTHING
         if (request.get("messages") is None) is (request.get("prompt") is None):

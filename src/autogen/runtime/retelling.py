@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from .._chat.durable import executing
 from .._chat.wiring import RunOptions
 from .._durable.database import Database, edited
-from .._durable.execution import Execution
+from .._durable.retelling import Replay, Retelling
+from .._kernel.offline import telling
 from .._kernel.recorder import Entry
 from ..errors import ReplayMismatch, UsageError
 from ..events import Event
@@ -21,30 +21,24 @@ from .teams import team_named
 __all__ = ["Difference", "Replay", "difference", "forked", "replayed", "replaying"]
 
 
-class Replay(NamedTuple):
-    """What came of a replay.
-
-    Attributes:
-        is_same: Every step asked for what it asked for before, and there were no further ones.
-        n_steps: How many recorded steps there are.
-        text: The first step that differs, or that none does.
-    """
-
-    is_same: bool
-    n_steps: int
-    text: str
-
-
 @contextmanager
-def replaying(database: Database, run_id: str) -> Iterator[Execution]:
-    """Inside the `with` block the first chat that is started is told from the record of a run.
+def replaying(
+    database: Database, name: str, *, takes_any: bool = True, is_everywhere: bool = False
+) -> Iterator[Retelling]:
+    """Inside the `with` block chats are told from the records of a run, or of a program's runs.
 
-    Nothing is called and nothing is written. A chat that takes another step raises
+    Nobody is asked and nothing is written. A chat that asks for something else raises
     `ReplayMismatch`.
+
+    Args:
+        database: Where they are recorded.
+        name: Of the run, or of a program whose chats are `name/1`, `name/2`, ...
+        takes_any: Whether a chat without a name is one of them.
+        is_everywhere: In all threads of this process.
     """
-    execution = Execution(database, database.store.run(run_id), log=None, owner=None)
-    with executing(execution):
-        yield execution
+    retelling = Retelling(database, name, takes_any=takes_any)
+    with telling(retelling, is_everywhere=is_everywhere):
+        yield retelling
 
 
 def replayed(database: Database, run_id: str) -> Replay:
@@ -56,8 +50,9 @@ def replayed(database: Database, run_id: str) -> Replay:
     record = database.store.run(run_id)
     if record.team is None:
         raise UsageError(
-            f"run {run_id!r} belongs to a program; replay it by running its chat inside "
-            "`with autogen.testing.replay(RUN):`, or with `autogen run PROGRAM.py --replay RUN`."
+            f"run {run_id!r} belongs to a program, which makes its agents: "
+            "`autogen replay RUN PROGRAM.py`, or start its chat inside "
+            "`with autogen.testing.replay(RUN):`."
         )
     chat = team_named(record.team).chat()
     sender = chat.pop("sender")
@@ -66,15 +61,11 @@ def replayed(database: Database, run_id: str) -> Replay:
     files = asked.pop("files", ())
     if files and "message" not in asked:
         asked["message"] = telling_of(chat.get("message"), files)
-    with replaying(database, run_id) as execution:
-        n_steps = execution.recording.n_known
-        try:
+    with replaying(database, run_id) as retelling:
+        # What differs is in the verdict.
+        with suppress(ReplayMismatch):
             sender.initiate_chat(**{**chat, **asked, "silent": True}, run=RunOptions(id=run_id))
-        except ReplayMismatch as error:
-            if execution.recording.ran_out and record.status != "finished":
-                return Replay(True, n_steps, f"all {n_steps} recorded steps are the same")
-            return Replay(False, n_steps, str(error))
-    return Replay(True, n_steps, f"all {n_steps} recorded steps are the same")
+        return retelling.verdict()
 
 
 def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id: str) -> RunRecord:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._durable.database import LEASE_S, Database
+from .._kernel import offline
 from .._kernel.record import is_json
 from ..coding.egress import USUAL_PORTS, Egress
 from ..coding.policy import CodePolicy
@@ -156,6 +157,7 @@ class Runtime:
                     f"{key} is {value!r}; what is submitted goes to another process, so give text, "
                     "numbers, lists and dicts."
                 )
+        offline.check("a run that is submitted")
         run_id = uuid.uuid4().hex if id is None else id
         record, is_new = self._database.store.create_run(
             RunRecord(
@@ -297,6 +299,7 @@ class Runtime:
         Raises:
             UsageError: It is over, under way, or belongs to a program: run that program again.
         """
+        offline.check("a run that workers go on with")
         record = self.run(run_id)
         if record.team is None:
             raise UsageError(
@@ -332,7 +335,7 @@ class Runtime:
 
     @contextmanager
     def replaying(self, run_id: str) -> Iterator[None]:
-        """Inside the `with` block the first chat that is started is told from the record.
+        """Inside the `with` block chats are told from the record, as `autogen.testing.replay` does.
 
         Nothing is called and nothing is written; a chat that asks for something else raises
         `ReplayMismatch`.
@@ -358,6 +361,7 @@ class Runtime:
             UnknownRun: There is no such run or event.
             UsageError: The id is taken, or the event is no message that can be edited.
         """
+        offline.check("a fork")
         made = forked(self._database, run_id, at=at, edit=edit, new_id=id or uuid.uuid4().hex)
         if made.team is not None:
             self._enqueue(made)

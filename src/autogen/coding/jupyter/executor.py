@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from ..._kernel import offline
 from ..._kernel.cancel import CancelToken
 from ..._kernel.run import on_cancel, transient
 from ...errors import RunCancelled, UsageError
@@ -83,6 +84,7 @@ class CellExecutor(Stoppable):
             ExecutionError: There is no kernel to run them.
             RunCancelled: The run was cancelled meanwhile; the kernel was ended.
         """
+        offline.check("code that is run outside of a step")
         if not code_blocks:
             raise UsageError("There are no code blocks to execute.")
         self._check_folder()
