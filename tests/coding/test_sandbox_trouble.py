@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from autogen.coding import SandboxPool
+from autogen.coding.group import PREFIX
 from autogen.errors import ExecutionError, UsageError
 
 pytestmark = pytest.mark.wall
@@ -99,7 +100,7 @@ def left_behind():
         os.path.join(at, name)
         for at, names, _ in os.walk("/sys/fs/cgroup")
         for name in names
-        if "autogen" in name
+        if name.startswith(PREFIX) and f"-{os.getpid()}-" in name
     ]
     children = " ".join(path.read_text() for path in own.glob("task/*/children")).split()
     return {

@@ -129,14 +129,14 @@ def _uv() -> dict[str, Any]:
 
 
 def _cgroups(root: Path = Path("/sys/fs/cgroup")) -> str:
-    """What the kernel offers, and what limits the memory of code that runs here: not that."""
+    """What the kernel offers; whether a wall has a group of its own is told with the wall."""
     versions = [
         name
         for name, mark in (("1", "memory/cgroup.procs"), ("2", "cgroup.controllers"))
         if (root / mark).is_file() or (root / "unified" / mark).is_file()
     ]
     offered = f"version {' and '.join(versions)}" if versions else "none"
-    return f"{offered}; limits are kept by the kernel per process, and watched for all together"
+    return f"{offered}; each wall above says whether it has a group of its own"
 
 
 def _keys() -> list[dict[str, str]]:

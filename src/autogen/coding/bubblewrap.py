@@ -12,12 +12,14 @@ import json
 import os
 import platform
 import secrets
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,7 @@ from typing import Any
 from ..errors import NoWallError
 from .egress import Egress
 from .gate import PORT, Gate
+from .group import Group, make_group
 from .interpreter import Interpreter, is_inside, running_interpreter
 from .link import Link, RunnerLost, Waker
 from .program import compiled_runner, memory_file
@@ -266,12 +269,17 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         inner_door.close()
     link = Link(process)
     try:
-        link.start(setup_of(plan, door=inner_number), timeout_s=START_S, waker=waker)
+        # All this while the processes of the wall come up.
+        link.group = group_for(plan)
+        setup = setup_of(plan, door=inner_number)
+        pid = first_inside(info, waker)
+        if pid is not None:
+            link.hold(pid)
+        link.enclose(pid)
+        link.start(setup, timeout_s=START_S, waker=waker)
         if plan.egress:
             link.gate = Gate(_take_listener(door), plan.egress)
-        _hold_inner(link, info)
     except BaseException:
-        _hold_inner(link, info)
         link.kill()
         raise
     finally:
@@ -292,14 +300,36 @@ def _take_listener(door: socket.socket) -> socket.socket:
     return socket.socket(fileno=fds[0])
 
 
-def _hold_inner(link: Link, info: int) -> None:
-    """Tell the link which process is the first inside; bubblewrap has written that by now."""
-    os.set_blocking(info, False)
+def group_for(plan: Plan) -> Group | None:
+    """A control group for a wall, where one can be made."""
+    return make_group(memory_mb=plan.memory_mb, disk_mb=plan.disk_mb, processes=plan.processes)
+
+
+def first_inside(info: int, waker: Waker | None) -> int | None:
+    """The id of the first process inside, which whoever holds the wall up writes to `info`.
+
+    None if it never came that far, or if `waker` fired meanwhile.
+    """
+    data, deadline_s = b"", time.monotonic() + START_S
+    poll = select.poll()
+    poll.register(info, select.POLLIN)
+    if waker:
+        poll.register(waker.fd, select.POLLIN)
+    while b"}" not in data and (left_s := deadline_s - time.monotonic()) > 0:
+        ready = {fd for fd, _ in poll.poll(left_s * 1000)}
+        if waker and waker.fired:
+            return None
+        if waker and waker.fd in ready:
+            waker.drain()
+        if info in ready:
+            part = os.read(info, 4096)
+            if not part:
+                break
+            data += part
     try:
-        link.hold(int(json.loads(os.read(info, 4096))["child-pid"]))
-    except (OSError, ValueError, KeyError):
-        # It never came that far.
-        return
+        return int(json.loads(data)["child-pid"])
+    except (ValueError, KeyError):
+        return None
 
 
 def outer_environment() -> dict[str, str]:

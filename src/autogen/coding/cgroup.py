@@ -1,8 +1,8 @@
-"""What control groups hold this program to; walls on this machine make none of their own.
+"""What control groups hold this program to.
 
-A block is held by limits of each process and by the runner's watch, which need no rights. A group
-around the whole program is what the kernel adds, at once and for everything together; it is made
-by who starts the program. `walls.py` tells about it.
+A block is held by limits of each process, by the runner's watch, and by a group of its wall where
+one can be made (`group.py`). A group around the whole program is made by who starts it; `walls.py`
+tells about it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Groups", "groups_of"]
+__all__ = ["Groups", "groups_of", "own_places"]
 
 #: Version 1 writes "no limit" as the largest number of pages.
 NO_LIMIT = 1 << 60
@@ -57,11 +57,7 @@ def groups_of(pid: int | str = "self", *, root: Path = Path("/")) -> Groups:
         pid: The process.
         root: Where /proc and /sys are.
     """
-    places: dict[str, str] = {}
-    for line in _lines(root / f"proc/{pid}/cgroup"):
-        number, names, path = line.split(":", 2)
-        for name in ["unified"] if number == "0" else names.split(","):
-            places[name] = path
+    places = dict(own_places(root, pid))
     top = root / "sys/fs/cgroup"
     if (top / "cgroup.controllers").exists() and "unified" in places:
         memory, processes = FILES["v2"]
@@ -79,6 +75,15 @@ def groups_of(pid: int | str = "self", *, root: Path = Path("/")) -> Groups:
         memory_bytes=_tightest(_upwards(top / "memory", places.get("memory", "/")), memory),
         processes=_tightest(_upwards(top / "pids", places.get("pids", "/")), processes),
     )
+
+
+def own_places(root: Path = Path("/"), pid: int | str = "self") -> tuple[tuple[str, str], ...]:
+    """The group that a process is in, by controller; version 2 has one, called "unified"."""
+    found = []
+    for line in _lines(root / f"proc/{pid}/cgroup"):
+        number, names, path = line.split(":", 2)
+        found += [(name, path) for name in (["unified"] if number == "0" else names.split(","))]
+    return tuple(found)
 
 
 def _upwards(top: Path, path: str) -> Iterator[Path]:

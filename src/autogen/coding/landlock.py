@@ -25,7 +25,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoWallError
-from .bubblewrap import ETC, FIRST_ID, ID_RANGE, ID_RANGES, Plan, outer_environment, setup_of
+from .bubblewrap import (
+    ETC,
+    FIRST_ID,
+    ID_RANGE,
+    ID_RANGES,
+    Plan,
+    first_inside,
+    group_for,
+    outer_environment,
+    setup_of,
+)
 from .landlock_entry import (
     EXECUTE,
     IOCTL_DEV,
@@ -138,6 +148,7 @@ class LandlockLink(Link):
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(timeout=END_S)
+        self._dissolve(-1)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -240,8 +251,10 @@ def _raise_wall(plan: Plan, version: int, waker: Waker | None) -> tuple[Link, in
             except OSError as error:
                 raise RunnerLost(f"its folder is gone: {error.strerror}") from None
 
+    info, info_writer = os.pipe()
     spec = {
         "abi": version,
+        "info": info_writer,
         "uid": uid,
         "owner": owner,
         "group": group,
@@ -259,6 +272,7 @@ def _raise_wall(plan: Plan, version: int, waker: Waker | None) -> tuple[Link, in
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=(info_writer,),
             env=outer_environment(),
             cwd="/",
             bufsize=0,
@@ -266,14 +280,22 @@ def _raise_wall(plan: Plan, version: int, waker: Waker | None) -> tuple[Link, in
             start_new_session=True,
         )
     except BaseException:
+        os.close(info)
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    finally:
+        os.close(info_writer)
     link = LandlockLink(process, lend, folder)
     try:
-        link.start(_setup(plan, folder, uid), timeout_s=START_S, waker=waker)
+        link.group = group_for(plan)
+        setup = _setup(plan, folder, uid)
+        link.enclose(first_inside(info, waker))
+        link.start(setup, timeout_s=START_S, waker=waker)
     except BaseException:
         link.kill()
         raise
+    finally:
+        os.close(info)
     return link, uid
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .gate import Contact, Gate, Plea
+from .group import Group
 from .output import KEEP_BYTES
 
 __all__ = ["Link", "Outcome", "RunnerLost", "Waker"]
@@ -115,6 +116,7 @@ class Link:
     Attributes:
         hello: What the runner said about itself.
         gate: The way out of its wall, if it has one; ends with the link.
+        group: What the kernel counts everything behind its wall in; removed with the link.
         on_contact: Told in the calling thread of each host that a block reached or was refused.
     """
 
@@ -132,6 +134,7 @@ class Link:
         """Take these descriptors for the frames; `life` can be read when the runner is gone."""
         self.hello: dict[str, Any] = {}
         self.gate: Gate | None = None
+        self.group: Group | None = None
         self.on_contact: Callable[[Contact], None] = lambda contact: None
         self._inlet, self._outlet, self._life = inlet, outlet, life
         for fd in (inlet, outlet):
@@ -169,6 +172,7 @@ class Link:
         if self.gate:
             self.gate.close()
         self.strike()
+        inner = os.dup(self._inner) if self.group and self._inner >= 0 else -1
         self._close()
         if self.process.poll() is None:
             self.process.kill()
@@ -176,6 +180,7 @@ class Link:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             pass
+        self._dissolve(inner)
 
     def strike(self) -> None:
         """End what runs inside and close nothing: another thread may be talking to it.
@@ -206,9 +211,35 @@ class Link:
         except ProcessLookupError:
             pass
 
+    def enclose(self, pid: int | None) -> None:
+        """Put the first process inside into the group, before anything is asked of it.
+
+        Without it the limits of each process and the watch hold alone.
+        """
+        if self.group is None:
+            return
+        try:
+            if pid is not None:
+                self.group.take(pid)
+                return
+        except OSError:
+            pass
+        self._dissolve(-1)
+
+    def _dissolve(self, inner: int) -> None:
+        """Remove the group, when the process of the pidfd `inner` is gone, and close that."""
+        group, self.group = self.group, None
+        if group:
+            group.remove(inner)
+        if inner >= 0:
+            os.close(inner)
+
     def abandon(self) -> None:
         """Let go of a runner that belongs to the parent process, after a fork."""
         self._close()
+        if self.group:
+            self.group.let_go()
+            self.group = None
         if self.gate:
             self.gate.abandon()
             self.gate = None
@@ -260,6 +291,9 @@ class Link:
         if self.gate:
             self.gate.begin(waker.wake, is_asked=allow is not None)
         try:
+            if self.group:
+                # What was ended before is no matter of this block's.
+                self.group.kills()
             limits = {"timeout_s": timeout_s, "pause_s": MOST_PAUSE_S, "keep_bytes": keep_bytes}
             self._send(RUN, {**job, **limits})
             return self._attend(timeout_s, on_output, errands, waker, allow, keep_bytes)
@@ -394,6 +428,8 @@ class Link:
         known = (None, "timeout", "memory", "processes", "disk", "files", "killed", "fork")
         if not isinstance(code, int) or reason not in known or not isinstance(seconds, float | int):
             raise RunnerLost("it sent a malformed result")
+        if self.group and reason is None and code != 0 and self.group.kills():
+            reason = "memory"
         return Outcome(code=max(-64, min(code, 255)), reason=reason, seconds=float(seconds))
 
     # -- frames ------------------------------------------------------------------------------------
@@ -474,7 +510,9 @@ class Link:
         return value
 
     def _last_words(self) -> str:
-        """What the wall wrote to stderr, for people."""
+        """Why it ended, for people: what the wall wrote to stderr, if it was not the memory."""
+        if self.group and self.group.kills():
+            return ": what ran behind the wall ran out of memory"
         try:
             self.process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:

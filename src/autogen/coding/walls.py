@@ -11,7 +11,7 @@ from . import landlock
 from .bubblewrap import Plan, find_bwrap, start_wall
 from .cgroup import groups_of
 from .docker_engine import connect
-from .link import RunnerLost
+from .link import Link, RunnerLost
 from .packages import layers_dir
 
 __all__ = ["WallReport", "probe"]
@@ -51,9 +51,9 @@ def _bubblewrap() -> WallReport:
                 else "allow user namespaces, or run where they are allowed"
             )
             return WallReport(name="bubblewrap", ok=False, why=str(error), remedy=remedy)
-        uid = link.hello.get("uid")
+        uid, limits = link.hello.get("uid"), _limits(link)
         link.kill()
-    why = f"namespaces, seccomp and limits hold; code runs as id {uid} inside; {_limits()}"
+    why = f"namespaces, seccomp and limits hold; code runs as id {uid} inside; {limits}"
     return WallReport(name="bubblewrap", ok=True, why=why, remedy="")
 
 
@@ -64,18 +64,19 @@ def _landlock() -> WallReport:
         except (AutogenError, RunnerLost, OSError) as error:
             remedy = "Linux 6.12 or later with Landlock, and folders that others may pass through"
             return WallReport(name="landlock", ok=False, why=str(error), remedy=remedy)
-        uid = link.hello.get("uid")
+        uid, limits = link.hello.get("uid"), _limits(link)
         link.kill()
     why = (
         f"Landlock, seccomp and limits hold; code runs as id {uid} and has no sockets, but sees "
-        f"that other processes and files exist; {_limits()}"
+        f"that other processes and files exist; {limits}"
     )
     return WallReport(name="landlock", ok=True, why=why, remedy="")
 
 
-def _limits() -> str:
+def _limits(link: Link) -> str:
     """What holds the limits of a block, and what of the kernel's stands around that."""
-    return f"limits by rlimits and a watch every 50 ms; {groups_of()}"
+    group = link.group or "no cgroup of its own can be made for a wall"
+    return f"limits by rlimits and a watch every 50 ms; {group}; {groups_of()}"
 
 
 def _plan(folder: str) -> Plan:

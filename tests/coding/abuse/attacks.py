@@ -53,6 +53,7 @@ class Attack:
         says: What the output then has to say, of several at least one.
         open_on: Walls where it works and is known to, with what that means.
         timeout_s: How long it may take.
+        needs_group: What stops it needs control groups that can be written.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Attack:
     open_on: dict[Wall, str] = field(default_factory=dict)
     timeout_s: int = 10
     slow: bool = False
+    needs_group: bool = False
 
 
 READING, WRITING, LINKS = "reading", "writing", "links and files"
@@ -597,6 +599,23 @@ def fill():
     time.sleep(0.3)
     return 320
 got("memory", fill)
+""",
+    ),
+    Attack(
+        id="memory-that-no-process-shows",
+        kind=BOMBS,
+        layer="the group around the wall",
+        needs_group=True,
+        ends=(137,),
+        says=("ran out of memory",),
+        code="""
+kept = []
+for _ in range(14):
+    one = os.memfd_create("x"); kept.append(one)
+    for _ in range(31): os.write(one, b"x" * (1 << 20))
+# The watch has its time, but nothing to see.
+time.sleep(0.3)
+print("GOT memory in files without a name")
 """,
     ),
     Attack(

@@ -65,6 +65,11 @@ def change_entry(old: str, new: str) -> None:
     path.write_text(source.replace(old, new))
 
 
+def no_group(module: Any) -> None:
+    """Let the kernel count nothing together."""
+    module.group_for = lambda plan: None
+
+
 def high_limits(setup: dict[str, Any]) -> dict[str, Any]:
     """Limits as if there were none, and still harmless."""
     limits = setup["limits"]
@@ -107,6 +112,7 @@ OFF: dict[str, dict[str, Off]] = {
         "process namespace": lambda world: (
             without(bubblewrap, "_isolation", "--unshare-pid", "--as-pid-1"),
             wrap(bubblewrap, "setup_of", high_limits),
+            no_group(bubblewrap),
         ),
         "filter": lambda world: setattr(
             bubblewrap, "_seccomp_fd", lambda: memory_file("seccomp", ALLOW_ALL)
@@ -119,7 +125,11 @@ OFF: dict[str, dict[str, Off]] = {
         "lock of the runner": lambda world: change_runner(
             "_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)", "pass"
         ),
-        "limits": lambda world: wrap(bubblewrap, "setup_of", high_limits),
+        "limits": lambda world: (
+            wrap(bubblewrap, "setup_of", high_limits),
+            no_group(bubblewrap),
+        ),
+        "group": lambda world: no_group(bubblewrap),
     },
     "landlock": {
         "file rules": lambda world: wrap(
@@ -143,7 +153,8 @@ OFF: dict[str, dict[str, Off]] = {
             landlock, "outer_environment", lambda: dict(world["environ"])
         ),
         "closed descriptors": lambda world: inherit(landlock, world),
-        "limits": lambda world: wrap(landlock, "setup_of", high_limits),
+        "limits": lambda world: (wrap(landlock, "setup_of", high_limits), no_group(landlock)),
+        "group": lambda world: no_group(landlock),
     },
     "docker": {
         "filter": lambda world: wrap(

@@ -92,8 +92,12 @@ def worlds(raise_world):
 
 
 @pytest.mark.parametrize("name, attack", list(cases()))
-def test_attack_fails(worlds, eventually, name, attack):
+def test_attack_fails(worlds, eventually, require_part, name, attack):
     world = worlds(name)
+    if attack.needs_group and not world.has_groups:
+        require_part(
+            "cgroups that can be written", because="/sys/fs/cgroup is read-only", do="run as root"
+        )
     try:
         told = world.play(attack)
         lines = told["output"].splitlines()
@@ -143,6 +147,8 @@ CONTROLS = [
     ("bubblewrap, as root", "limits", "much-memory"),
     ("bubblewrap, as root", "limits", "memory-of-many-processes"),
     ("bubblewrap, as root", "limits", "one-large-file"),
+    ("bubblewrap, as root", "group", "memory-that-no-process-shows"),
+    ("bubblewrap, as a user", "group", "memory-that-no-process-shows"),
     ("Landlock, as root", "file rules", "file-of-the-host"),
     ("Landlock, as a user", "file rules", "files-outside"),
     ("Landlock, as root", "filter", "doors-of-the-kernel"),
@@ -153,6 +159,7 @@ CONTROLS = [
     ("Landlock, as root", "closed descriptors", "inherited-descriptors"),
     ("Landlock, as root", "limits", "much-memory"),
     ("Landlock, as root", "limits", "many-processes"),
+    ("Landlock, as a user", "group", "memory-that-no-process-shows"),
     ("Docker", "filter", "doors-of-the-kernel"),
     ("Docker", "filter", "set-user-id"),
     ("Docker", "lock of the runner", "forged-frames"),
@@ -160,6 +167,7 @@ CONTROLS = [
     ("Docker", "network namespace", "services-of-the-host"),
     ("Docker", "view", "file-of-the-host"),
     ("Docker", "limits", "many-processes"),
+    ("Docker", "limits", "memory-that-no-process-shows"),
 ]
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import pydantic
 from tests.coding.abuse.attacks import PRELUDE, Attack
+from tests.coding.delegated import NotHere, delegated
 
 import autogen
 
@@ -134,6 +135,8 @@ class World:
         }
         become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         self._argv = become if uid != os.geteuid() else []
+        join = [] if place.wall == "docker" else self._groups()
+        self.has_groups = bool(join) or place.wall == "docker"
         sleeper = [*self._argv, "sleep", "3600"]
         self.victim = subprocess.Popen(sleeper, env=self.environment)
         self._open.callback(self._end_victim)
@@ -165,7 +168,7 @@ class World:
             "work": str(self.work),
         }
         self.stage = subprocess.Popen(
-            [*self._argv, python, str(self.base / "stage.py"), json.dumps(spec)],
+            [*join, *self._argv, python, str(self.base / "stage.py"), json.dumps(spec)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -175,6 +178,16 @@ class World:
         )
         self._open.callback(self._end_stage)
         self.mounts = mounts()
+
+    def _groups(self) -> list[str]:
+        """Control groups for a user, and the command that goes there and becomes another."""
+        name = f"autogen-abuse-{self.token}"
+        try:
+            folders = self._open.enter_context(delegated(name, self.uid))
+        except NotHere:
+            return []
+        joins = "".join(f"echo $$ > {folder}/cgroup.procs; " for folder in folders)
+        return ["sh", "-c", joins + 'exec "$@"', "sh"]
 
     def _libraries(self, python: str) -> str:
         """Copies of the package and of this suite, and where what they import is found."""
