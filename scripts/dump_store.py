@@ -50,8 +50,12 @@ def main() -> int:
         connection = sqlite3.connect(path)
         for statement in connection.iterdump():
             if statement not in ("BEGIN TRANSACTION;", "COMMIT;"):
-                # Plain SQL, for both databases: a name wants no quotes, a float no other name.
-                sys.stdout.write(re.sub(r"\s+", " ", statement) + "\n")
+                # Plain SQL, for both databases: a name wants no quotes, a float no other name. What
+                # stands for a boolean in an INSERT is to be made true or false by hand.
+                plain = re.sub(r"\s+", " ", statement)
+                sys.stdout.write(
+                    plain.replace("BOOLEAN DEFAULT 1 ", "BOOLEAN DEFAULT true ") + "\n"
+                )
         connection.close()
     return 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.chat.cast import plain, texts
+import sqlalchemy as sa
+from tests.chat.cast import plain, speaker, texts
 from tests.durable.conftest import Until
 
 from autogen import ConversableAgent, Runtime, UserProxyAgent
@@ -15,6 +17,7 @@ from autogen.errors import AlreadyAnswered, ReplayMismatch, UsageError
 from autogen.human import mailbox
 from autogen.human.base import Edited
 from autogen.runtime import teams
+from autogen.store.tables import beats
 from autogen.testing import ScriptedModel
 
 
@@ -271,3 +274,59 @@ def test_only_a_proposal_can_be_edited(
     (question,) = until(runtime.questions)
     with pytest.raises(UsageError, match="answer it with a text"):
         runtime.answer(question.id, Edited("hello"))
+
+
+# -- what a worker says of itself
+
+
+def test_a_sign_of_life_counts_as_long_as_it_says(url: str, known: Any) -> None:
+    known("pair")(dict)
+    with Runtime(url) as runtime:
+        with pytest.raises(UsageError, match=r"the lease is 0\.5 s; give at least 2"):
+            runtime.worker(lease_s=0.5)
+        with pytest.raises(UsageError, match="the concurrency is 0; give a number"):
+            runtime.worker(concurrency=0)
+        worker = runtime.worker(lease_s=3600)
+        base = worker.database
+        base.live()
+        elsewhere = f"elsewhere:1:{base.worker_id.rpartition(':')[2]}"
+        for worker_id, lease_s in ((base.worker_id, None), (elsewhere, 3600.0)):
+            base.store.beat(worker_id, lease_s)
+            set_back = sa.update(beats).values(beat_at=beats.c.beat_at - 60)
+            with base.store.writing("a beat of a minute ago") as connection:
+                connection.execute(set_back.where(beats.c.worker_id == worker_id))
+        assert base.store.beats_since(elsewhere, 10), "its own lease counts"
+        assert not base.store.beats_since(base.worker_id, 10)
+        with pytest.raises(UsageError, match="shows signs of life already"):
+            runtime.worker(lease_s=60)
+
+
+def test_a_worker_has_no_more_chats_at_once_than_it_was_told(
+    url: str, known: Any, wait_s: float
+) -> None:
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def slow(request: Any) -> str:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        threading.Event().wait(0.05)
+        with lock:
+            now[0] -= 1
+        return "done"
+
+    @known("pair")
+    def pair() -> Any:
+        return {"sender": plain("a"), "recipient": speaker("b", slow), "max_turns": 1}
+
+    runtime = Runtime(url)
+    worker = runtime.worker(concurrency=2)
+    worker.start()
+    try:
+        names = [runtime.submit("pair", "hi") for _ in range(8)]
+        for name in names:
+            assert runtime.wait(name, timeout_s=wait_s).status == "finished"
+    finally:
+        worker.stop()
+        runtime.close()
+    assert 1 <= most[0] <= 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -125,7 +126,10 @@ def test_chats_in_many_threads_do_not_lock_each_other_out(store: SqlStore) -> No
     def write(run_id: str, owner: str) -> None:
         try:
             for n in range(10):
-                store.append(run_id, owner, [said(f"{n} a"), said(f"{n} b")])
+                new = [
+                    (replace(event, run_id=run_id), 7) for event, _ in map(said, (f"{n}a", f"{n}b"))
+                ]
+                store.append(run_id, owner, new)
                 store.run(run_id)
         except Exception as error:
             failed.append(error)
@@ -245,10 +249,10 @@ def test_a_changed_text_is_found(store: SqlStore) -> None:
     assert edited(store, statement) == (False, 3, "event 3 is not as it was written")
 
 
-@pytest.mark.parametrize("column", ["key", "type", "body", "hash"])
+@pytest.mark.parametrize("column", ["key", "type", "body", "n_steps", "hash"])
 def test_each_column_is_looked_at(store: SqlStore, column: str) -> None:
     five(store)
-    other = body(store, 4) if column == "body" else "x"
+    other = {"body": body(store, 4), "n_steps": 8}.get(column, "x")
     statement = sa.update(events).where(at(3)).values({column: other})
     assert edited(store, statement) == (False, 3, "event 3 is not as it was written")
 

@@ -44,6 +44,8 @@ def load(url: str, version: str) -> None:
     engine = connected(url)
     with engine.begin() as connection:
         for statement in filter(str.strip, statements):
+            if engine.dialect.name == "postgresql":
+                statement = statement.replace(" BLOB ", " BYTEA ")
             # No parameters: a percent sign or a colon of a text is meant.
             connection.connection.cursor().execute(statement)
     engine.dispose()

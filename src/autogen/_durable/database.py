@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import socket
 import threading
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ..store.sql import SqlStore
     from ..store.usage import UsageSum
 
-__all__ = ["DEFAULT_URL", "LEASE_S", "Database", "database_url", "edited"]
+__all__ = ["DEFAULT_URL", "LEASE_S", "LEAST_LEASE_S", "Database", "database_url", "edited"]
 
 logger = logging.getLogger("autogen")
 
@@ -52,6 +53,12 @@ LEASE_S = 10.0
 #: How often the wishes of others are looked for, and after how many looks the next beat is due.
 TICK_S = 0.5
 BEAT_TICKS = 4
+
+#: The shortest lease that can be asked for.
+LEAST_LEASE_S = 2.0
+
+#: As many beats belong into a lease that was asked for, so that one may be missed.
+_BEATS_IN_LEASE = 5
 
 _INSTALL_HINT = (
     'durable runs need the extra "durable": pip install -e ".[durable]" in a clone of autogen-next.'
@@ -99,6 +106,9 @@ class Database:
         #: Those of `new_owner` that are under way.
         self._owners: set[str] = set()
         self._beat_at_s = 0.0
+        self._beat_ticks = BEAT_TICKS
+        #: How long a sign of life of this process counts.
+        self.lease_s = LEASE_S
         self._grants: dict[str, Grants] = {}
         self._late: deque[Callable[[], None]] = deque()
         #: Called with each beat, in its thread: what workers look after.
@@ -113,15 +123,42 @@ class Database:
                 self._engine = _engine(self.url, self.worker_id)
             return self._engine
 
-    def serve(self, work: Any, queues: dict[str, int | None]) -> None:
-        """Have this process make the executions that are queued for `queues`."""
+    def hold(self, lease_s: float) -> None:
+        """Have signs of life of this process count for so many seconds; before the first one.
+
+        Raises:
+            UsageError: It is shorter than two looks take, or the first sign of life is there.
+        """
+        if not LEAST_LEASE_S <= lease_s < math.inf:
+            raise UsageError(
+                f"the lease is {lease_s!r} s; give at least {LEAST_LEASE_S:g}: a process that is "
+                "busy for longer loses its runs to others."
+            )
+        with self._guard:
+            if self._beating is not None:
+                raise UsageError("this process shows signs of life already; say the lease before.")
+            self.lease_s = lease_s
+            self._beat_ticks = max(1, int(lease_s / _BEATS_IN_LEASE / TICK_S))
+
+    def serve(
+        self, work: Any, queues: dict[str, int | None], *, at_once: int | None = None
+    ) -> None:
+        """Have this process make the executions that are queued for `queues`.
+
+        Args:
+            work: Makes one.
+            queues: How many of each team may run at once in all workers; None for any number.
+            at_once: How many of each team may run at once in one worker.
+        """
         with self._guard:
             if self._engine is not None:
                 raise UsageError(
                     "this process uses the database already; start the worker before it runs "
                     "anything else."
                 )
-            self._engine = _engine(self.url, self.worker_id, work=work, queues=queues)
+            self._engine = _engine(
+                self.url, self.worker_id, work=work, queues=queues, at_once=at_once
+            )
         self.live()
         if self._notices is None and not self.url.startswith("sqlite"):
             self._notices = _notices(self.url, self.store)
@@ -152,16 +189,19 @@ class Database:
 
     def breathe(self) -> None:
         """Show a sign of life if one is due: for whoever keeps the beating thread busy."""
-        if time.monotonic() - self._beat_at_s >= BEAT_TICKS * TICK_S:
-            self.store.beat(self.worker_id)
-            self._beat_at_s = time.monotonic()
+        if time.monotonic() - self._beat_at_s >= self._beat_ticks * TICK_S:
+            self._show()
+
+    def _show(self) -> None:
+        self.store.beat(self.worker_id, self.lease_s)
+        self._beat_at_s = time.monotonic()
 
     def live(self) -> None:
         """Show signs of life until `close`. The first one is there when this returns."""
         with self._guard:
             if self._beating is not None:
                 return
-            self.store.beat(self.worker_id)
+            self._show()
             # A thread: an event loop that is blocked for a while must not look dead.
             self._beating = threading.Thread(target=self._beat, name="autogen-beat", daemon=True)
             self._beating.start()
@@ -174,9 +214,8 @@ class Database:
                 if self._tokens:
                     self._obey()
                     self._grant()
-                if n % BEAT_TICKS == 0:
-                    self.store.beat(self.worker_id)
-                    self._beat_at_s = time.monotonic()
+                if n % self._beat_ticks == 0:
+                    self._show()
                     self._catch_up()
                     for look in self.on_beat:
                         look()

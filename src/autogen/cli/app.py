@@ -138,7 +138,7 @@ def run(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ARGS]...", help="Arguments of the program, or what is said to the team."
+            metavar="ARGS", help="Arguments of the program, or what is said to the team."
         ),
     ] = None,
     teams_in: Annotated[
@@ -200,7 +200,7 @@ def run(
                 debug=debug,
             )
         )
-    if task.endswith(".py") and os.path.isfile(task):
+    if task.endswith(".py") and (os.path.isfile(task) or " " not in task):
         from .program import run_program
 
         raise typer.Exit(
@@ -447,11 +447,33 @@ def studio(
 
 
 @app.command(epilog=_EXIT_CODES)
-def worker(teams_in: TeamsIn = ".", database: Database = None, debug: Debug = False) -> None:
+def worker(
+    teams_in: TeamsIn = ".",
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Most chats of each team at once in one worker."),
+    ] = None,
+    lease: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Silent for so long, it loses its chats to others (10)."
+        ),
+    ] = None,
+    database: Database = None,
+    debug: Debug = False,
+) -> None:
     """Run chats that were submitted, on as many machines as there are."""
     from .work import work
 
-    raise typer.Exit(work(teams_in=teams_in, database=database, debug=debug))
+    raise typer.Exit(
+        work(
+            teams_in=teams_in,
+            concurrency=concurrency,
+            lease_s=lease,
+            database=database,
+            debug=debug,
+        )
+    )
 
 
 @app.command(epilog=_EXIT_CODES)

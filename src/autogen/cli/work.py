@@ -22,11 +22,18 @@ _WORDS = {
 }
 
 
-def work(*, teams_in: str, database: str | None, debug: bool) -> int:
+def work(
+    *,
+    teams_in: str,
+    concurrency: int | None,
+    lease_s: float | None,
+    database: str | None,
+    debug: bool,
+) -> int:
     """Run a worker until Ctrl-C or SIGTERM; a line for each run that begins or ends."""
     over = threading.Event()
     with exit_with_words(debug=debug), Runtime(database) as runtime:
-        worker = runtime.worker(teams_in)
+        worker = runtime.worker(teams_in, concurrency=concurrency, lease_s=lease_s)
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, lambda *_: over.set())
         everywhere.append(_tell)

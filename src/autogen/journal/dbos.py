@@ -110,6 +110,7 @@ class DbosEngine:
         executor_id: str,
         work: Work | None = None,
         queues: dict[str, int | None] | None = None,
+        at_once: int | None = None,
     ):
         """An engine; DBOS is launched when the first log is asked for.
 
@@ -119,11 +120,14 @@ class DbosEngine:
             work: Makes an execution that was queued; None where this process is no worker.
             queues: For a worker: names, and how many executions of each may run at once in all
                 workers together (None for any number).
+            at_once: How many of each queue may run at once in one worker; the newest worker's word
+                holds for all.
         """
         self.url = url
         self.executor_id = executor_id
         self._work = work
         self._queues = dict(queues or {})
+        self._at_once = at_once
         self._seats: dict[str, Future[DbosLog]] = {}
         self._client: DBOSClient | None = None
         self._is_launched = False
@@ -328,10 +332,11 @@ class DbosEngine:
 
     async def _listen(self) -> None:
         _workflows()
-        for name, at_once in self._queues.items():
+        for name, in_all in self._queues.items():
             await DBOS.register_queue_async(
                 queue_of(name),
-                global_concurrency=at_once,
+                global_concurrency=in_all,
+                worker_concurrency=_least(self._at_once, in_all),
                 polling_interval_sec=_POLLING_S,
                 on_conflict="always_update",
             )
@@ -476,6 +481,10 @@ def _workflows() -> dict[str, Any]:
 
 def _workflow_id(run_id: str, attempt: int) -> str:
     return f"{run_id}~{attempt}"
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def queue_of(team: str) -> str:

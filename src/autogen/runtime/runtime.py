@@ -565,6 +565,8 @@ class Runtime:
         *,
         is_eager: bool = False,
         policy: CodePolicy | None = None,
+        concurrency: int | None = None,
+        lease_s: float | None = None,
     ) -> Worker:
         """A worker in this process, for the teams it knows and those of a folder.
 
@@ -573,10 +575,16 @@ class Runtime:
             is_eager: What this Runtime submits begins here at once, instead of with whichever
                 worker takes it from the queue, which takes up to 0.25 s. Start the worker first.
             policy: What the code of the teams must keep to; None for what the teams say.
+            concurrency: How many chats of each team one worker has under way at most; what the
+                worker says that was started last holds for all. None for any number.
+            lease_s: After so many seconds without a sign of life of this worker others take its
+                chats over. None for 10.
 
         Raises:
-            UsageError: There is no team to work for.
+            UsageError: There is no team to work for, or a number is too small.
         """
+        if concurrency is not None and concurrency < 1:
+            raise UsageError(f"the concurrency is {concurrency!r}; give a number of at least 1.")
         if teams_in is not None:
             find_teams(teams_in)
         known: dict[str, Team] = teams()
@@ -585,7 +593,9 @@ class Runtime:
                 'there is no team to work for; register one with @autogen.team("NAME"), or name a '
                 "folder with team files."
             )
-        worker = Worker(self._database, known, policy=policy)
+        if lease_s is not None:
+            self._database.hold(lease_s)
+        worker = Worker(self._database, known, policy=policy, concurrency=concurrency)
         if is_eager:
             self._eager = worker
         return worker

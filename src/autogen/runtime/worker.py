@@ -52,9 +52,15 @@ class Worker:
     """
 
     def __init__(
-        self, database: Database, teams: Mapping[str, Team], *, policy: CodePolicy | None = None
+        self,
+        database: Database,
+        teams: Mapping[str, Team],
+        *,
+        policy: CodePolicy | None = None,
+        concurrency: int | None = None,
     ):
         self.database = database
+        self.concurrency = concurrency
         self.policy = policy or CodePolicy()
         self.teams = dict(teams)
         self._mailbox = Mailbox(database.questions)
@@ -63,7 +69,7 @@ class Worker:
         """Take part in the work; returns at once."""
         queues = {name: team.concurrency for name, team in self.teams.items()}
         self.database.on_beat.append(self._look_after)
-        self.database.serve(self._work, queues)
+        self.database.serve(self._work, queues, at_once=self.concurrency)
         self._look_after()
 
     def stop(self) -> None:
@@ -78,10 +84,11 @@ class Worker:
 
         Returns:
             False where it belongs in the queue: this worker does not know the team, or the team
-            has a limit that only the queue can keep.
+            or the worker has a limit that only the queue can keep.
         """
         team = self.teams.get(str(record.team))
-        if team is None or team.concurrency is not None:
+        is_limited = self.concurrency is not None
+        if team is None or team.concurrency is not None or is_limited:
             return False
         return self.database.engine.start(record.id, record.attempts + 1)
 

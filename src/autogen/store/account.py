@@ -20,7 +20,7 @@ from ..errors import JournalError, UsageError
 from ..limits.base import NOTHING, Amounts, Ceiling, Reservation, Shortage, shortage_of
 from .connect import check_name
 from .sql import SqlStore
-from .tables import AMOUNTS, beats, budgets, reservations
+from .tables import AMOUNTS, beats, budgets, is_alive, reservations
 
 __all__ = ["BudgetRecord", "SqlAccount", "budget_records"]
 
@@ -220,7 +220,7 @@ class SqlAccount:
         """Count as spent what processes had set aside that show no sign of life any more."""
         lives = sa.exists().where(
             beats.c.worker_id == reservations.c.worker_id,
-            beats.c.beat_at > self._store.now - self._lease_s,
+            is_alive(self._store.now, self._lease_s),
         )
         left = (
             reservations.c.budget == self.name,

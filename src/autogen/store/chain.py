@@ -29,6 +29,7 @@ class Row(NamedTuple):
         key: As in `body`, for looking it up.
         type: As in `body`, for looking it up.
         body: The event as `body_of` gives it.
+        n_steps: How many steps had been taken when it happened.
         hash: As `linked` gives it.
     """
 
@@ -36,6 +37,7 @@ class Row(NamedTuple):
     key: str
     type: str
     body: str
+    n_steps: int
     hash: str
 
 
@@ -91,29 +93,38 @@ def event_of(pos: int, body: str) -> Event:
         ) from error
 
 
-def linked(before: str, pos: int, body: str) -> str:
-    """The hash of an event after one with the hash `before`."""
-    return sha256(f"{before}\n{pos}\n{body}".encode()).hexdigest()
+def linked(before: str, pos: int, body: str, n_steps: int | None) -> str:
+    """The hash of an event after one with the hash `before`.
+
+    Without `n_steps` it is the one that was written before version 0005 of the tables.
+    """
+    steps = "" if n_steps is None else f"{n_steps}\n"
+    # A body is one line: nobody can take the number of steps for a part of it.
+    return sha256(f"{before}\n{pos}\n{steps}{body}".encode()).hexdigest()
 
 
-def _is_found_by(row: Row) -> bool:
+def _is_linked(before: str, row: Row) -> bool:
+    return row.hash in (linked(before, row.pos, row.body, n) for n in (row.n_steps, None))
+
+
+def _is_found_by(run_id: str, row: Row) -> bool:
     """Whether what an event is looked up by is what it says; its body is as it was written."""
     said = json.loads(row.body)
-    return (said["key"], said["type"]) == (row.key, row.type)
+    return (said["run_id"], said["key"], said["type"]) == (run_id, row.key, row.type)
 
 
-def verified(rows: Iterable[Row], last_pos: int, last_hash: str) -> Verdict:
+def verified(run_id: str, rows: Iterable[Row], last_pos: int, last_hash: str) -> Verdict:
     """Whether all events of a run fit together and to its end."""
     before, n = START, 0
     for row in rows:
-        pos, body, kept = row.pos, row.body, row.hash
+        pos = row.pos
         if pos <= n:
             return Verdict(False, n, pos, f"event {pos} was put in")
         if pos != n + 1:
             return Verdict(False, n, n + 1, f"event {n + 1} is missing")
-        if linked(before, pos, body) != kept or not _is_found_by(row):
+        if not _is_linked(before, row) or not _is_found_by(run_id, row):
             return Verdict(False, n, pos, f"event {pos} is not as it was written")
-        before, n = kept, pos
+        before, n = row.hash, pos
     if n > last_pos:
         text = f"event {last_pos + 1} and those after it were put in"
         return Verdict(False, n, last_pos + 1, text)

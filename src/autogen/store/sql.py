@@ -25,7 +25,7 @@ from .connect import NOW, READS, check_name, connected, kept, masked, translated
 from .counting import ANSWERED, COUNTED, SUMS, counted, row_of
 from .schema import upgraded
 from .sweeping import forget_uses
-from .tables import beats, egress, events, questions, reservations, runs, usage
+from .tables import beats, egress, events, is_alive, questions, reservations, runs, usage
 
 __all__ = ["SqlStore"]
 
@@ -361,7 +361,7 @@ class SqlStore:
         """What there is; a process counts as alive that beat in the last `alive_s` seconds."""
         by_status = sa.select(runs.c.status, sa.func.count()).group_by(runs.c.status)
         is_open = sa.select(sa.func.count()).where(questions.c.status == "open")
-        lives = sa.select(sa.func.count()).where(beats.c.beat_at > self._now - alive_s)
+        lives = sa.select(sa.func.count()).where(is_alive(self._now, alive_s))
         with self.reading("the counts") as connection:
             return Counts(
                 {str(status): int(n) for status, n in connection.execute(by_status).all()},
@@ -375,12 +375,11 @@ class SqlStore:
 
     # -- workers
 
-    def beat(self, worker_id: str) -> None:
-        """Write down that a process lives."""
-        row = self.insert(beats).values(worker_id=worker_id, beat_at=self._now)
-        row = row.on_conflict_do_update(
-            index_elements=[beats.c.worker_id], set_={"beat_at": self._now}
-        )
+    def beat(self, worker_id: str, lease_s: float | None = None) -> None:
+        """Write down that a process lives, and for how long that is to count."""
+        values = {"beat_at": self._now, "lease_s": lease_s}
+        row = self.insert(beats).values(worker_id=worker_id, **values)
+        row = row.on_conflict_do_update(index_elements=[beats.c.worker_id], set_=values)
         with self.writing("a sign of life") as connection:
             connection.execute(row)
 
@@ -390,13 +389,11 @@ class SqlStore:
             connection.execute(sa.delete(beats).where(beats.c.worker_id == worker_id))
 
     def beats_since(self, worker_id: str, lease_s: float) -> bool:
-        """Whether a process gave a sign of life in the last `lease_s` seconds.
+        """Whether a process gave a sign of life in the last `lease_s` seconds, or its own lease.
 
         One from the future, left by a clock that was set back, is none: who lives gives another.
         """
-        query = sa.select(beats.c.beat_at.between(self._now - lease_s, self._now + lease_s)).where(
-            beats.c.worker_id == worker_id
-        )
+        query = sa.select(is_alive(self._now, lease_s)).where(beats.c.worker_id == worker_id)
         with self.reading("a sign of life") as connection:
             return bool(connection.execute(query).scalar())
 
@@ -519,7 +516,7 @@ class SqlStore:
                 known.add(event.key)
                 pos += 1
                 body = body_of(event)
-                last = linked(last, pos, body)
+                last = linked(last, pos, body, n_steps)
                 rows.append(
                     {
                         "run_id": run_id,
@@ -604,7 +601,7 @@ class SqlStore:
                 sa.select(runs.c.last_pos, runs.c.last_hash).where(runs.c.id == run_id)
             ).one()
             rows = (Row(*row) for row in connection.execute(query))
-            return verified(rows, end.last_pos, end.last_hash)
+            return verified(run_id, rows, end.last_pos, end.last_hash)
 
     # -- retention
 

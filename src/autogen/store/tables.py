@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from ..limits.base import Amounts
@@ -15,6 +17,7 @@ __all__ = [
     "egress",
     "events",
     "files",
+    "is_alive",
     "keys",
     "metadata",
     "pieces",
@@ -132,7 +135,21 @@ beats = sa.Table(
     metadata,
     sa.Column("worker_id", sa.Text, primary_key=True),
     sa.Column("beat_at", sa.Float, nullable=False),
+    # For how many seconds it counts; NULL for as long as whoever looks thinks fit.
+    sa.Column("lease_s", sa.Float),
 )
+
+
+def is_alive(now: Any, lease_s: float) -> sa.ColumnElement[bool]:
+    """Whether a sign of life counts still.
+
+    Args:
+        now: The time of the database.
+        lease_s: For how long one counts that does not say so itself.
+    """
+    lease = sa.func.coalesce(beats.c.lease_s, lease_s)
+    return beats.c.beat_at.between(now - lease, now + lease)
+
 
 budgets = sa.Table(
     "autogen_budgets",
