@@ -126,7 +126,7 @@ def routes_of(parts: Parts) -> APIRouter:
         path = "/a2a" if team is None else f"/a2a/{team}"
         for route in create_jsonrpc_routes(_Runs(parts, team), path, context_builder=_Callers()):
             found.routes.append(Route(path, _for_readers(route.endpoint), methods=["POST"]))
-    logging.getLogger(_DISPATCHER).addFilter(_is_worth_a_traceback)
+    logging.getLogger(_DISPATCHER).addFilter(_is_news)
     return found
 
 
@@ -138,12 +138,9 @@ def _for_readers(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
-def _is_worth_a_traceback(record: logging.LogRecord) -> bool:
-    """Tells of requests that are not as the protocol has them without a traceback."""
-    if str(record.msg).startswith("Failed to"):
-        record.exc_info = None
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-    return True
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keeps requests that are not as the protocol has them out of the log: clients are told."""
+    return not str(record.msg).startswith(("Failed to", "Request Error"))
 
 
 class _Callers(DefaultServerCallContextBuilder):

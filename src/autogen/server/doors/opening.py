@@ -20,6 +20,7 @@ from .late import Late
 from .openai_chat import chat
 from .openai_errors import ErrorsOfOpenAI
 from .openai_responses import responses
+from .shallow import Shallow
 
 __all__ = ["DOOR_PATHS", "open_doors"]
 
@@ -53,7 +54,7 @@ def open_doors(app: FastAPI, parts: Parts) -> None:
     if _is_there("mcp"):
         _open_mcp(app, parts)
     if _is_there("a2a", "sse_starlette"):
-        _add(app, "/a2a", Late(partial(run_in_threadpool, _a2a, parts)))
+        _add(app, "/a2a", Shallow(Late(partial(run_in_threadpool, _a2a, parts))))
     if _is_there("ag_ui"):
         _add(app, "/ag-ui", Late(partial(run_in_threadpool, _ag_ui)))
 
