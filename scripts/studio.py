@@ -61,11 +61,11 @@ class Node:
             name = Path(words[0]).name
             raise StudioError(f"{name} failed with exit code {done.returncode}; see above.")
 
-    def install(self) -> bool:
-        """Install exactly what the lock file names; whether it worked."""
+    def install(self, sources: Path) -> bool:
+        """Install exactly what the lock file of a folder names; whether it worked."""
         words = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
         command = [self.program, self.npm, *words]
-        return subprocess.run(command, cwd=SOURCES, env=self._env(), check=False).returncode == 0
+        return subprocess.run(command, cwd=sources, env=self._env(), check=False).returncode == 0
 
     def _env(self) -> dict[str, str]:
         # What npm and the tools start as `node` is this one.
@@ -120,18 +120,18 @@ def _version(program: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def packages(node: Node) -> Iterator[Path]:
+def packages(node: Node, sources: Path = SOURCES) -> Iterator[Path]:
     """The folder of installed packages, made as the lock file says; one process at a time."""
-    lock = SOURCES / "package-lock.json"
-    folder = SOURCES / "node_modules"
+    lock = sources / "package-lock.json"
+    folder = sources / "node_modules"
     stamp = folder / ".installed"
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
     with lock.open("rb") as itself:
         fcntl.flock(itself, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-            if not node.install():
+            if not node.install(sources):
                 raise NoPackages(
-                    "the packages of the page could not be installed; is a registry reachable?"
+                    "the packages of npm could not be installed; is a registry reachable?"
                 )
             stamp.write_text(wanted, encoding="utf-8")
         yield folder
