@@ -39,7 +39,7 @@ export interface Run {
   n_tokens: number;
   n_steps: number;
   n_open_questions: number;
-  budget: { limits: Amounts; spent: Amounts; is_spent: boolean } | null;
+  budget: Budget | null;
 }
 
 export interface Team {
@@ -86,6 +86,14 @@ export interface Difference {
   left_pos: number | null;
   right_pos: number | null;
   text: string;
+}
+
+/** A budget that runs share. */
+export interface Budget {
+  name: string;
+  limits: Amounts;
+  spent: Amounts;
+  is_spent: boolean;
 }
 
 export interface UsageRow {
@@ -166,6 +174,8 @@ export const api = {
   run: (id: string) => ask<Run>("GET", at(id)),
   begin: (asked: NewRun) => ask<Run>("POST", "/runs", asked),
   act: (id: string, verb: "cancel" | "pause" | "resume") => ask<Run>("POST", `${at(id)}/${verb}`),
+  resumeWith: (id: string, budget: Partial<Amounts>) =>
+    ask<Run>("POST", `${at(id)}/resume`, { budget }),
   fork: (id: string, pos: number, edit: string | null) =>
     ask<Run>("POST", `${at(id)}/fork`, { at: pos, edit }),
   diff: (id: string, other: string) =>
@@ -183,6 +193,7 @@ export const api = {
     ask<unknown>("POST", `/questions/${encodeURIComponent(id)}/answer`, answer),
   usage: (by: "model" | "agent" | "day") =>
     ask<{ items: UsageRow[] }>("GET", `/usage?by=${by}`).then((page) => page.items),
+  budgets: () => ask<{ items: Budget[] }>("GET", "/budgets").then((page) => page.items),
   upload: (file: File) =>
     ask<{ id: string }>("POST", `/files?name=${encodeURIComponent(file.name)}`, undefined, {
       body: file,

@@ -98,7 +98,7 @@ export function App() {
       <main className="main" id="main">
         {route.name === "runs" && <RunsView onNew={() => setNew(true)} />}
         {route.name === "usage" && <UsageView />}
-        {route.name === "run" && <RunView key={route.id} id={route.id} />}
+        {route.name === "run" && <RunView key={route.id} id={route.id} view={route.view} />}
         {route.name === "diff" && <DiffView id={route.id} other={route.other} />}
       </main>
       {isNew && <NewRunDialog onClose={() => setNew(false)} />}

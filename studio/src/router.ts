@@ -1,12 +1,18 @@
-/** Addresses: `/studio`, `/studio/usage`, `/studio/runs/ID`, `/studio/runs/ID/diff/OTHER`. */
+/**
+ * Addresses: `/studio`, `/studio/usage`, `/studio/runs/ID`, a view of it in `/studio/runs/ID/VIEW`,
+ * and `/studio/runs/ID/diff/OTHER`.
+ */
 
 import { useSyncExternalStore } from "react";
 
 export type Route =
   | { name: "runs" }
   | { name: "usage" }
-  | { name: "run"; id: string }
+  | { name: "run"; id: string; view: View }
   | { name: "diff"; id: string; other: string };
+
+export const VIEWS = ["transcript", "timeline", "team", "files"] as const;
+export type View = (typeof VIEWS)[number];
 
 export function routeOf(path: string): Route {
   const parts = path.split("/").slice(1).map(decode);
@@ -14,7 +20,7 @@ export function routeOf(path: string): Route {
   if (parts[1] === "usage") return { name: "usage" };
   if (parts[1] === "runs" && parts[2]) {
     if (parts[3] === "diff" && parts[4]) return { name: "diff", id: parts[2], other: parts[4] };
-    return { name: "run", id: parts[2] };
+    return { name: "run", id: parts[2], view: VIEWS.find((one) => one === parts[3]) ?? "transcript" };
   }
   return { name: "runs" };
 }
@@ -30,7 +36,8 @@ function decode(part: string): string {
 export const paths = {
   runs: "/studio",
   usage: "/studio/usage",
-  run: (id: string) => `/studio/runs/${encodeURIComponent(id)}`,
+  run: (id: string, view: View = "transcript") =>
+    `/studio/runs/${encodeURIComponent(id)}${view === "transcript" ? "" : `/${view}`}`,
   diff: (id: string, other: string) =>
     `/studio/runs/${encodeURIComponent(id)}/diff/${encodeURIComponent(other)}`,
 };

@@ -66,13 +66,19 @@ export interface EgressItem extends Base {
   reason: string;
 }
 
+export interface ErrorItem extends Base {
+  kind: "error";
+  type: string;
+  text: string;
+}
+
 export interface NoteItem extends Base {
   kind: "note";
   words: string;
   tone: "plain" | "good" | "warn" | "bad";
 }
 
-export type Item = MessageItem | CodeItem | ToolItem | EgressItem | NoteItem;
+export type Item = MessageItem | CodeItem | ToolItem | EgressItem | ErrorItem | NoteItem;
 
 export interface Live {
   key: string;
@@ -105,7 +111,7 @@ export interface RunModel {
   spoken: Record<string, number>;
   speaking: string | null;
   beganAt: number | null;
-  endedAt: number | null;
+  lastEventAt: number | null;
   cost: number;
   isCostKnown: boolean;
   tokens: number;
@@ -125,7 +131,7 @@ export const EMPTY: RunModel = {
   spoken: {},
   speaking: null,
   beganAt: null,
-  endedAt: null,
+  lastEventAt: null,
   cost: 0,
   isCostKnown: true,
   tokens: 0,
@@ -137,6 +143,12 @@ export const EMPTY: RunModel = {
 
 /** The model after some events; the one before is left as it was. */
 export function reduce(before: RunModel, events: readonly StudioEvent[]): RunModel {
+  // Live text comes many times a second: what is stored stays the same object, and is not drawn anew.
+  if (events.every((one) => one.pos === null)) {
+    const model = { ...before, live: [...before.live] };
+    for (const event of events) hear(model, event);
+    return model;
+  }
   const model: RunModel = {
     ...before,
     items: [...before.items],
@@ -194,6 +206,7 @@ function take(model: RunModel, event: StudioEvent): void {
     agent: event.agent ?? "",
   };
   model.lastPos = pos;
+  model.lastEventAt = event.at;
   model.beganAt ??= event.at;
   const note = (words: string, tone: NoteItem["tone"] = "plain"): void => {
     model.items.push({ ...base, kind: "note", words, tone });
@@ -284,27 +297,31 @@ function take(model: RunModel, event: StudioEvent): void {
       note(text(data.text), "warn");
       break;
     case "error":
-      note(`${text(data.type) || "error"}: ${text(data.text)}`, "bad");
+      model.items.push({
+        ...base,
+        kind: "error",
+        type: text(data.type) || "error",
+        text: text(data.text),
+      });
       model.live = [];
+      model.speaking = null;
       break;
     case "run.paused":
-      note("paused");
+      note(...endOf(data.stop_reason, "paused"));
       model.live = [];
-      model.endedAt = event.at;
+      model.speaking = null;
       break;
     case "run.resumed":
       note("resumed");
       model.live = [];
-      model.endedAt = null;
       break;
     case "run.forked":
       note("forked here");
       break;
     case "run.finished":
-      note(END_WORDS[text(data.stop_reason)] ?? `ended: ${text(data.stop_reason)}`, "good");
+      note(...endOf(data.stop_reason, "ended"));
       model.live = [];
       model.speaking = null;
-      model.endedAt = event.at;
       break;
     default:
       break;
@@ -323,9 +340,19 @@ const END_WORDS: Record<string, string> = {
   budget: "stopped: the budget is spent",
   loop: "stopped: the agents repeated themselves",
   timeout: "stopped: the time is up",
-  cancelled: "cancelled",
+  cancelled: "stopped by a person",
+  paused: "paused",
   error: "ended by an error",
 };
+
+/** Ends that nobody wished for. */
+const CUT_SHORT = new Set(["budget", "loop", "timeout", "no_speaker"]);
+
+function endOf(given: unknown, otherwise: string): [string, NoteItem["tone"]] {
+  const reason = text(given);
+  const words = END_WORDS[reason] ?? (reason ? `${otherwise}: ${reason}` : otherwise);
+  return [words, CUT_SHORT.has(reason) ? "warn" : "plain"];
+}
 
 function languagesOf(data: Record<string, unknown>): string {
   const names = (data.languages as string[] | undefined) ?? [];

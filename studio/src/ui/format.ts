@@ -1,5 +1,7 @@
 /** Numbers, times and names as people read them. */
 
+import type { Amounts } from "../api";
+
 export function money(usd: number | null, isKnown = true): string {
   if (usd === null) return "unknown";
   const digits = usd === 0 ? 2 : usd < 0.01 ? 4 : usd < 1 ? 3 : 2;
@@ -40,15 +42,17 @@ export function clock(at: number): string {
   return new Date(at * 1000).toLocaleTimeString(undefined, time);
 }
 
-/** One of eight colours, the same for the same name everywhere. */
-export function hueOf(name: string): string {
-  let hash = 0;
-  for (const letter of name) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
-  return `hue-${hash % 8}`;
-}
-
 export function initials(name: string): string {
   const parts = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
   const letters = parts.length > 1 ? `${parts[0]?.[0] ?? ""}${parts[1]?.[0] ?? ""}` : name.slice(0, 2);
   return letters.toUpperCase();
 }
+
+/** What a budget may limit, and how its amounts are read. */
+export const LIMITS: { key: keyof Amounts; label: string; unit: (n: number) => string }[] = [
+  { key: "usd", label: "US dollars", unit: (n) => money(n) },
+  { key: "tokens", label: "Tokens", unit: count },
+  { key: "steps", label: "Steps", unit: count },
+  { key: "seconds", label: "Seconds", unit: duration },
+  { key: "code_seconds", label: "Seconds of code", unit: duration },
+];

@@ -1,8 +1,9 @@
 /** Small parts that several views share. */
 
 import { type ReactNode, useEffect, useRef } from "react";
-import type { Status } from "../api";
-import { hueOf, initials } from "./format";
+import type { Run, Status } from "../api";
+import { initials } from "./format";
+import { useHue } from "./hues";
 import { Icon, type IconName } from "./icons";
 
 const STATUS_TONE: Record<Status, string> = {
@@ -16,18 +17,26 @@ const STATUS_TONE: Record<Status, string> = {
   dead: "bad",
 };
 
-export function StatusBadge({ status, testId }: { status: Status; testId?: string }) {
+/** What had a run stop that could go on, where nobody paused it. */
+const STOPPED: Record<string, string> = {
+  budget: "budget spent",
+  timeout: "out of time",
+};
+
+export function StatusBadge({ run, testId }: { run: Run; testId?: string }) {
+  const { status } = run;
+  const stopped = status === "paused" ? STOPPED[run.stop_reason ?? ""] : undefined;
   return (
-    <span className={`badge tone-${STATUS_TONE[status]}`} data-testid={testId}>
+    <span className={`badge tone-${stopped ? "warn" : STATUS_TONE[status]}`} data-testid={testId}>
       <span className={`dot${status === "running" ? " is-live" : ""}`} aria-hidden="true" />
-      {status === "waiting" ? "waiting for you" : status}
+      {stopped ?? (status === "waiting" ? "waiting for you" : status)}
     </span>
   );
 }
 
 export function Avatar({ name }: { name: string }) {
   return (
-    <span className={`avatar ${hueOf(name)}`} aria-hidden="true">
+    <span className={`avatar ${useHue(name)}`} aria-hidden="true">
       {initials(name)}
     </span>
   );
@@ -60,6 +69,8 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
     const opener = document.activeElement;
     const dialog = at.current;
     dialog?.showModal();
+    // Where people write first; else the button that closes it has the focus.
+    dialog?.querySelector<HTMLElement>("textarea, input:not([type=file])")?.focus();
     return () => {
       dialog?.close();
       if (opener instanceof HTMLElement) opener.focus();
@@ -115,5 +126,29 @@ export function Alert({ children }: { children: ReactNode }) {
     <p className="alert" role="alert">
       {children}
     </p>
+  );
+}
+
+/** An amount, and how much of its limit that is where there is one. */
+export function Gauge(props: {
+  label: string;
+  shown: string;
+  of: number | null | undefined;
+  spent: number | null | undefined;
+  unit: (n: number) => string;
+}) {
+  const { label, shown, of, spent, unit } = props;
+  const share = of ? Math.min(1, (spent ?? 0) / of) : null;
+  return (
+    <div className="gauge">
+      <dt>{label}</dt>
+      <dd>
+        {shown}
+        {of !== null && of !== undefined && <span className="muted"> of {unit(of)}</span>}
+        {share !== null && (
+          <meter min={0} max={1} high={0.8} value={share} aria-label={`${label} of the budget`} />
+        )}
+      </dd>
+    </div>
   );
 }

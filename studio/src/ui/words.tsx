@@ -2,7 +2,9 @@
 
 import { Suspense, lazy, memo } from "react";
 
-const Markdown = lazy(() => import("./markdown"));
+/** The part of the page that draws Markdown; asked for ahead where there will be some. */
+export const loadWords = () => import("./markdown");
+const Markdown = lazy(loadWords);
 
 /** Longer texts than this are folded. */
 const MOST_LINES = 40;

@@ -1,11 +1,12 @@
 /** Two runs side by side: what they share, and where they part. */
 
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { type Difference, type Run, api } from "../api";
 import { EMPTY, type MessageItem, reduce } from "../model/reducer";
 import { paths } from "../router";
-import { hueOf } from "../ui/format";
+import { Hues, useHue } from "../ui/hues";
 import { Link } from "../ui/link";
+import { useNear } from "../ui/near";
 import { Alert, Skeleton, StatusBadge } from "../ui/parts";
 import { Words } from "../ui/words";
 
@@ -33,58 +34,93 @@ export function DiffView({ id, other }: { id: string; other: string }) {
   if (trouble) return <Alert>{trouble}</Alert>;
   if (!sides || !difference) return <Skeleton rows={6} />;
   const [left, right] = sides;
-  const n = Math.max(left.messages.length, right.messages.length);
+  const agents = [...new Set(sides.flatMap((side) => side.messages.map((one) => one.agent)))];
   return (
-    <div className="diff" data-testid="diff">
-      <header className="page-head">
-        <h1>Two runs</h1>
-        <p className="muted">
-          {difference.is_same
-            ? "They say the same."
-            : difference.n_same === 0
-              ? "They differ from the first message on."
-              : difference.n_same === 1
-                ? "The first message is the same."
-                : `The first ${difference.n_same} messages are the same.`}
-        </p>
-      </header>
-      <div className="sides">
-        {[left, right].map((side, at) => (
-          <div key={side.run.id} className="side-head">
-            <Link to={paths.run(side.run.id)}>{side.run.forked_from === null || at === 0 ? "" : "Fork: "}{side.run.title || side.run.id}</Link>
-            <StatusBadge status={side.run.status} />
-          </div>
-        ))}
-        {Array.from({ length: n }, (_, at) => {
-          const [a, b] = [left.messages[at], right.messages[at]];
-          const isSame = a !== undefined && b !== undefined && saysSame(a, b);
-          if (isSame && a) {
-            return (
-              <details key={at} className="fold same">
-                <summary>
-                  Both: {a.agent} · {a.content.slice(0, 80)}
-                </summary>
-                <Words>{a.content}</Words>
-              </details>
-            );
-          }
-          return [a, b].map((one, side) => (
-            <div key={`${at} ${side}`} className={`cell ${one ? hueOf(one.agent) : "is-empty"}`}>
-              {one && (
-                <>
-                  <strong className="agent">{one.agent}</strong>
-                  <Words>{one.content}</Words>
-                  {one.toolCalls.map((call) => (
-                    <p key={call.id || call.name} className="call">
-                      calls <code>{`${call.name}(${call.args})`}</code>
-                    </p>
-                  ))}
-                </>
-              )}
+    <Hues value={agents}>
+      <div className="diff" data-testid="diff">
+        <header className="page-head">
+          <h1>Two runs</h1>
+          <p className="muted">
+            {difference.is_same
+              ? "They say the same."
+              : difference.n_same === 0
+                ? "They differ from the first message on."
+                : difference.n_same === 1
+                  ? "The first message is the same."
+                  : `The first ${difference.n_same} messages are the same.`}
+          </p>
+        </header>
+        <div className="sides">
+          {[left, right].map((side, at) => (
+            <div key={side.run.id} className="side-head">
+              <StatusBadge run={side.run} />
+              <Link to={paths.run(side.run.id)}>
+                {side.run.forked_from === null || at === 0 ? "" : "Fork: "}
+                {side.run.title || side.run.id}
+              </Link>
             </div>
-          ));
-        })}
+          ))}
+          {rowsOf(left.messages, right.messages)}
+        </div>
       </div>
+    </Hues>
+  );
+}
+
+/** Messages side by side; neighbours that both runs share are folded into one row. */
+function rowsOf(left: MessageItem[], right: MessageItem[]): ReactNode[] {
+  const rows: ReactNode[] = [];
+  let shared: MessageItem[] = [];
+  const fold = (): void => {
+    if (shared.length > 0) rows.push(<Shared key={`same ${rows.length}`} messages={shared} />);
+    shared = [];
+  };
+  for (let at = 0; at < Math.max(left.length, right.length); at += 1) {
+    const [a, b] = [left[at], right[at]];
+    if (a && b && saysSame(a, b)) {
+      shared.push(a);
+    } else {
+      fold();
+      rows.push(<Cell key={`${at} left`} message={a} />, <Cell key={`${at} right`} message={b} />);
+    }
+  }
+  fold();
+  return rows;
+}
+
+function Shared({ messages }: { messages: MessageItem[] }) {
+  const [isOpen, setOpen] = useState(false);
+  const [first] = messages;
+  return (
+    <details className="fold same" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        {messages.length === 1 ? "The same in both" : `${messages.length} messages, the same in both`}
+        {": "}
+        {first?.agent} · {first?.content.slice(0, 80)}
+        {(first?.content.length ?? 0) > 80 ? "…" : ""}
+      </summary>
+      {isOpen && messages.map((one) => <Cell key={one.pos} message={one} />)}
+    </details>
+  );
+}
+
+function Cell({ message }: { message: MessageItem | undefined }) {
+  const hue = useHue(message?.agent ?? "");
+  const { at, isNear } = useNear<HTMLDivElement>();
+  if (!message) return <div className="cell is-empty" />;
+  return (
+    <div className={`cell ${hue}`} ref={at}>
+      <strong className="agent">{message.agent}</strong>
+      {isNear ? (
+        <Words>{message.content}</Words>
+      ) : (
+        <div className="plain-words">{message.content}</div>
+      )}
+      {message.toolCalls.map((call) => (
+        <p key={call.id || call.name} className="call">
+          calls <code>{`${call.name}(${call.args})`}</code>
+        </p>
+      ))}
     </div>
   );
 }

@@ -125,7 +125,7 @@ export function RunsView({ onNew }: { onNew: () => void }) {
               testId="run-row"
               runId={run.id}
             >
-              <StatusBadge status={run.status} />
+              <StatusBadge run={run} />
               <span className="run-name">
                 <span className="run-words">{run.title || "(the message of the team)"}</span>
                 <span className="muted small">{run.team ?? "a program"}</span>

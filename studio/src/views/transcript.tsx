@@ -1,12 +1,27 @@
 /** What was said and done in a run, as it happens. */
 
-import { type ReactNode, memo, useEffect, useRef, useState } from "react";
+import { type ReactNode, memo, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { type Artifact, api } from "../api";
-import type { CodeItem, EgressItem, Item, Live, MessageItem, NoteItem, ToolItem } from "../model/reducer";
-import { bytes, clock, duration, hueOf } from "../ui/format";
+import type {
+  CodeItem,
+  EgressItem,
+  ErrorItem,
+  Item,
+  Live,
+  MessageItem,
+  NoteItem,
+  ToolItem,
+} from "../model/reducer";
+import { bytes, clock, duration } from "../ui/format";
+import { useHue } from "../ui/hues";
 import { Icon } from "../ui/icons";
+import { useNear } from "../ui/near";
 import { Avatar, Button, Skeleton } from "../ui/parts";
 import { Code, Output, Words } from "../ui/words";
+
+/** The newest items are on the page; more of the older ones as somebody scrolls up to them. */
+const MOST_ITEMS = 400;
+const FEWEST_MORE = 200;
 
 export interface Doings {
   onFork: (message: MessageItem) => void;
@@ -19,11 +34,12 @@ export function Transcript(props: {
   allowed: string[];
   artifacts: Artifact[];
   isLoading: boolean;
+  isOver: boolean;
   chosen: number | null;
   doings: Doings;
   children: ReactNode;
 }) {
-  const { items, live, allowed, artifacts, isLoading, chosen, doings, children } = props;
+  const { items, live, allowed, artifacts, isLoading, isOver, chosen, doings, children } = props;
   const body = useRef<HTMLDivElement>(null);
   const end = useRef<HTMLDivElement>(null);
   const [isFollowing, setFollowing] = useState(true);
@@ -49,20 +65,54 @@ export function Transcript(props: {
     return () => growth.disconnect();
   }, [isFollowing]);
 
+  const [first, setFirst] = useState(0);
+  const newest = Math.max(0, Math.ceil((items.length - MOST_ITEMS) / FEWEST_MORE) * FEWEST_MORE);
+  if (isFollowing && first !== newest) setFirst(newest);
+  const top = useRef<HTMLButtonElement>(null);
+  const earlier = (): void => setFirst((before) => Math.max(0, before - FEWEST_MORE));
+  useEffect(() => {
+    if (top.current === null || isFollowing) return;
+    const sight = new IntersectionObserver(
+      (changes) => {
+        if (changes.some((one) => one.isIntersecting)) earlier();
+      },
+      { rootMargin: "600px 0px" },
+    );
+    sight.observe(top.current);
+    return () => sight.disconnect();
+  }, [first, isFollowing]);
+
+  // Whoever goes about by keys gets there, also where it was not on the page yet.
+  const chosenAt = chosen === null ? -1 : items.findIndex((one) => one.pos === chosen);
+  useLayoutEffect(() => {
+    if (chosenAt < 0) return;
+    setFollowing(false);
+    setFirst((before) => Math.min(before, Math.max(0, chosenAt - 20)));
+  }, [chosenAt]);
+  useEffect(() => {
+    if (chosen !== null) {
+      document.getElementById(`event-${chosen}`)?.scrollIntoView({ block: "nearest" });
+    }
+  }, [chosen, first]);
+
   return (
     <div ref={body}>
+      {first > 0 && (
+        <button type="button" className="earlier" ref={top} onClick={earlier}>
+          {first} earlier
+        </button>
+      )}
       <div className="transcript" role="log" aria-label="Transcript" aria-live="polite">
         {isLoading && items.length === 0 && <Skeleton rows={4} />}
-        {items.map((item) => (
-          <One
-            key={`${item.pos} ${item.kind}`}
-            item={item}
-            doings={doings}
-            isAllowed={item.kind === "egress" && allowed.includes(item.host)}
-            artifacts={item.kind === "code" && item.artifacts.length > 0 ? artifacts : NONE}
-            isChosen={item.pos === chosen}
-          />
-        ))}
+        <Said
+          items={items}
+          first={first}
+          allowed={allowed}
+          artifacts={artifacts}
+          isOver={isOver}
+          chosen={chosen}
+          doings={doings}
+        />
         {live.map((one) => (
           <Speaking key={one.key} live={one} />
         ))}
@@ -84,14 +134,41 @@ export function Transcript(props: {
 
 const NONE: Artifact[] = [];
 
+/** What is stored; drawn anew when something was added, and not with every word that comes. */
+const Said = memo(function Said(props: {
+  items: Item[];
+  first: number;
+  allowed: string[];
+  artifacts: Artifact[];
+  isOver: boolean;
+  chosen: number | null;
+  doings: Doings;
+}) {
+  const { items, first, allowed, artifacts, isOver, chosen, doings } = props;
+  return items
+    .slice(first)
+    .map((item) => (
+      <One
+        key={`${item.pos} ${item.kind}`}
+        item={item}
+        doings={doings}
+        isAllowed={item.kind === "egress" && allowed.includes(item.host)}
+        isOver={item.kind === "egress" && isOver}
+        artifacts={item.kind === "code" && item.artifacts.length > 0 ? artifacts : NONE}
+        isChosen={item.pos === chosen}
+      />
+    ));
+});
+
 const One = memo(function One(props: {
   item: Item;
   doings: Doings;
   isAllowed: boolean;
+  isOver: boolean;
   artifacts: Artifact[];
   isChosen: boolean;
 }) {
-  const { item, doings, isAllowed, artifacts, isChosen } = props;
+  const { item, doings, isAllowed, isOver, artifacts, isChosen } = props;
   switch (item.kind) {
     case "message":
       return <Message item={item} onFork={doings.onFork} isChosen={isChosen} />;
@@ -100,7 +177,9 @@ const One = memo(function One(props: {
     case "tool":
       return <Tool item={item} />;
     case "egress":
-      return <Refused item={item} isAllowed={isAllowed} onAllow={doings.onAllow} />;
+      return <Refused item={item} isAllowed={isAllowed} isOver={isOver} onAllow={doings.onAllow} />;
+    case "error":
+      return <Failed item={item} />;
     case "note":
       return <Note item={item} />;
   }
@@ -108,10 +187,17 @@ const One = memo(function One(props: {
 
 function Message(props: { item: MessageItem; onFork: Doings["onFork"]; isChosen: boolean }) {
   const { item, onFork, isChosen } = props;
-  const words = <Words>{item.content}</Words>;
+  const { at, isNear } = useNear<HTMLElement>();
+  const words = isNear ? (
+    <Words>{item.content}</Words>
+  ) : (
+    <div className="plain-words">{item.content}</div>
+  );
+  const isEmpty = item.content.trim() === "" && item.toolCalls.length === 0;
   return (
     <article
-      className={`message ${hueOf(item.agent)} depth-${item.depth}${isChosen ? " is-chosen" : ""}`}
+      ref={at}
+      className={`message ${useHue(item.agent)} depth-${item.depth}${isChosen ? " is-chosen" : ""}`}
       data-testid="message"
       data-pos={item.pos}
       data-agent={item.agent}
@@ -139,6 +225,7 @@ function Message(props: { item: MessageItem; onFork: Doings["onFork"]; isChosen:
         ) : (
           item.content && words
         )}
+        {isEmpty && <p className="muted">(an empty message)</p>}
         {item.toolCalls.map((call) => (
           <p key={call.id || call.name} className="call">
             <Icon name="tool" /> calls <code>{call.name}</code>
@@ -231,8 +318,14 @@ function Tool({ item }: { item: ToolItem }) {
   );
 }
 
-function Refused(props: { item: EgressItem; isAllowed: boolean; onAllow: Doings["onAllow"] }) {
-  const { item, isAllowed, onAllow } = props;
+/** A host that code may not reach; it can be allowed as long as there is code to reach it. */
+function Refused(props: {
+  item: EgressItem;
+  isAllowed: boolean;
+  isOver: boolean;
+  onAllow: Doings["onAllow"];
+}) {
+  const { item, isAllowed, isOver, onAllow } = props;
   return (
     <div className={`refused depth-${item.depth}`}>
       <Icon name="shield" />
@@ -241,12 +334,22 @@ function Refused(props: { item: EgressItem; isAllowed: boolean; onAllow: Doings[
         {item.port !== null && <>, port {item.port}</>}.
         <div className="muted small">{item.reason}</div>
       </div>
-      <span className="spacer" />
       {isAllowed ? (
         <span className="badge tone-good">allowed</span>
+      ) : isOver ? (
+        <span className="badge tone-plain">not allowed</span>
       ) : (
         <Button onClick={() => onAllow(item.host, item.port)}>Allow {item.host}</Button>
       )}
+    </div>
+  );
+}
+
+function Failed({ item }: { item: ErrorItem }) {
+  return (
+    <div className="failed" role="alert">
+      <strong>{item.type}</strong>
+      <p>{item.text}</p>
     </div>
   );
 }
@@ -261,6 +364,7 @@ function Note({ item }: { item: NoteItem }) {
 
 /** Text that is not stored yet. */
 function Speaking({ live }: { live: Live }) {
+  const hue = useHue(live.agent);
   if (live.kind === "progress") {
     return (
       <p className="progress">
@@ -278,7 +382,7 @@ function Speaking({ live }: { live: Live }) {
     );
   }
   return (
-    <article className={`message ${hueOf(live.agent)}`} data-testid="live-message" aria-live="off">
+    <article className={`message ${hue}`} data-testid="live-message" aria-live="off">
       <Avatar name={live.agent} />
       <div className="message-body">
         <header>
