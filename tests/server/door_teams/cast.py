@@ -74,6 +74,12 @@ def slow() -> dict[str, Any]:
     return {"sender": _user(), "recipient": agent, "max_turns": 100}
 
 
+@autogen.team("while")
+def while_() -> dict[str, Any]:
+    """Takes its time, and less of it."""
+    return {**slow(), "max_turns": 30}
+
+
 @autogen.team("broken")
 def broken() -> dict[str, Any]:
     """Fails."""
