@@ -25,7 +25,7 @@ from autogen.coding import SandboxCommandLineCodeExecutor, landlock
 from autogen.coding.interpreter import Interpreter
 from autogen.coding.landlock import second_filter
 from autogen.coding.walls import probe
-from autogen.errors import NoWallError, RunCancelled
+from autogen.errors import ExecutionError, NoWallError, RunCancelled
 from autogen.testing.conformance.executor import conformance_tests
 
 pytestmark = pytest.mark.wall
@@ -486,3 +486,64 @@ def test_filters_are_whole_programs(machine, own_id):
     program = second_filter(machine, own_id=own_id)
     assert len(program) % 8 == 0
     assert program[-8:] == second_filter_off()
+
+
+# -- a work_dir that becomes a link ----------------------------------------------------------------
+
+
+def exchange(place, *, above):
+    """Put a link in the place of the work_dir, or of the folder above it."""
+    work, other = place / "above" / "work", place / "other" / "work"
+    there, lure = (work.parent, other.parent) if above else (work, other)
+    there.rename(there.with_name("was"))
+    there.symlink_to(lure)
+
+
+@pytest.fixture
+def lured(place, make):
+    """An executor, and a folder of the same owner that nothing is to happen in."""
+    work, other = place / "above" / "work", place / "other" / "work"
+    for folder in (work, other):
+        folder.mkdir(parents=True)
+    (other / "key").write_text("key")
+    return make(work_dir=work), other
+
+
+@pytest.mark.parametrize("above", [False, True], ids=["itself", "the folder above"])
+def test_work_dir_that_becomes_a_link_while_a_wall_goes_up_is_refused(
+    lured, run, place, monkeypatch, above
+):
+    box, other = lured
+    run(box, "pass")
+    box.stop()
+    real = landlock.spawn
+
+    def spawn(argv, **options):
+        if not (place / "was").exists() and not (place / "above" / "was").exists():
+            exchange(place, above=above)
+        return real(argv, **options)
+
+    monkeypatch.setattr(landlock, "spawn", spawn)
+    with pytest.raises(ExecutionError, match="folder"):
+        run(box, "print(open('key').read())")
+    assert os.listdir(other) == ["key"]
+    assert os.stat(other / "key").st_uid == os.stat(other).st_uid == os.geteuid()
+
+
+@pytest.mark.parametrize("above", [False, True], ids=["itself", "the folder above"])
+def test_files_that_a_link_leads_to_are_not_handed_over(lured, run, place, monkeypatch, above):
+    """Before a block the folder is lent to the id of the wall: not what lies in its place then."""
+    box, other = lured
+    run(box, "pass")
+    real = landlock.LandlockLink.run
+
+    def exchanged(self, job, **options):
+        exchange(place, above=above)
+        return real(self, job, **options)
+
+    monkeypatch.setattr(landlock.LandlockLink, "run", exchanged)
+    with pytest.raises(ExecutionError, match="is not that folder any more"):
+        run(box, "open('key', 'a').write('!'); open('new', 'w')")
+    assert os.listdir(other) == ["key"]
+    assert (other / "key").read_text() == "key"
+    assert os.stat(other / "key").st_uid == os.stat(other).st_uid == os.geteuid()

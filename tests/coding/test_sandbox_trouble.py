@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autogen.coding import SandboxPool
+from autogen.coding import CodeBlock, SandboxPool, bubblewrap
 from autogen.coding.group import PREFIX
 from autogen.errors import ExecutionError, UsageError
 
@@ -180,6 +180,66 @@ def test_folder_above_the_work_dir_that_became_a_link_is_refused(sandbox, run, t
     with pytest.raises(ExecutionError, match="make a new executor"):
         run(box, "open('x', 'w')")
     assert os.listdir(tmp_path / "secret" / "work") == []
+
+
+@pytest.mark.parametrize("above", [False, True], ids=["itself", "the folder above"])
+def test_work_dir_that_becomes_a_link_while_a_wall_goes_up_is_refused(
+    sandbox, run, tmp_path, monkeypatch, above
+):
+    """The moment is that in which everything was looked at, and the wall is not up."""
+    work, other = tmp_path / "above" / "work", tmp_path / "other" / "work"
+    for folder in (work, other):
+        folder.mkdir(parents=True)
+    (other / "key").write_text("key")
+    box = sandbox(work_dir=work)
+    run(box, "pass")
+    box.stop()
+    real = bubblewrap.spawn
+
+    def swap(argv, **options):
+        there, lure = (work.parent, other.parent) if above else (work, other)
+        there.rename(there.with_name("was"))
+        there.symlink_to(lure)
+        return real(argv, **options)
+
+    monkeypatch.setattr(bubblewrap, "spawn", swap)
+    with pytest.raises(ExecutionError, match="another folder"):
+        run(box, "print(open('key').read())")
+    assert os.listdir(other) == ["key"]
+
+
+def test_work_dir_that_becomes_a_link_between_two_blocks_is_left_alone(sandbox, tmp_path):
+    """What another executor's code does while the first block runs."""
+    work, other = tmp_path / "above" / "work", tmp_path / "other"
+    for folder in (work, other):
+        folder.mkdir(parents=True)
+    box = sandbox(work_dir=work)
+    blocks = [
+        CodeBlock(
+            code="open('up', 'w').close()\nwhile True:\n try: open('up').close()\n"
+            " except OSError: break",
+            language="python",
+        ),
+        CodeBlock(code="# filename: authorized_keys\nprint('mine')", language="python"),
+    ]
+    results = []
+
+    def execute():
+        try:
+            results.append(box.execute_code_blocks(blocks))
+        except ExecutionError as error:
+            results.append(error)
+
+    thread = threading.Thread(target=execute)
+    thread.start()
+    while not (work / "up").exists():
+        time.sleep(0.005)
+    work.rename(work.with_name("was"))
+    work.symlink_to(other)
+    (work.with_name("was") / "up").unlink()
+    thread.join(20)
+    assert "is not that folder any more" in str(results[0])
+    assert os.listdir(other) == []
 
 
 def test_relative_work_dir_goes_along_with_its_program(sandbox, run, tmp_path, monkeypatch):

@@ -85,6 +85,7 @@ class Plan:
         preload: Modules that are imported before the first block.
         egress: What may be reached through the proxy of the host; None for nothing.
         at_once: A block waits for the wall, so what helps later ones is done after it.
+        folder: Device and inode of the work_dir as it was looked at; None where nobody did.
     """
 
     work_dir: str
@@ -99,6 +100,7 @@ class Plan:
     preload: tuple[str, ...] = ()
     egress: Egress | None = None
     at_once: bool = False
+    folder: tuple[int, int] | None = None
     interpreter: Interpreter = field(default_factory=running_interpreter)
 
 
@@ -474,6 +476,7 @@ def setup_of(plan: Plan, *, inside: str = INSIDE, door: int = -1) -> dict[str, A
         "files": files,
         "links": {f"{inside}/bin/{name}": program for name in ("python", "python3")},
         "home": f"{inside}/home",
+        "folder": plan.work_dir,
         "gate": {"fd": door, "port": PORT} if plan.egress else None,
         "socket": f"{inside}/ask",
         "path_first": [f"{inside}/lib", layer],

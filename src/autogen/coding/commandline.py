@@ -142,6 +142,9 @@ class CommandLineExecutor:
             saved: dict[Path, bool] = {}
             ran = self._execute(code_blocks, saved, token)
             self._fetch(saved, token)
+            # What a link leads to that was put in its place meanwhile is no result.
+            if os.path.lexists(self._work_dir):
+                self._folder()
             programs = frozenset(path for path, is_program in saved.items() if is_program)
             artifacts = before.artifacts(leave_out=programs)
         return CommandLineCodeResult(
@@ -204,9 +207,9 @@ class CommandLineExecutor:
                 "somebody else wrote it; move it away, or say functions_module='another_name'."
             )
         try:
-            workspace.write(self._work_dir, file_name, module.text)
+            self._save_here(file_name, module.text)
             check = f"tmp_code_{secrets.token_hex(16)}.py"
-            path = workspace.write(self._work_dir, check, module.check)
+            path = self._save_here(check, module.check)
         except OSError as error:
             raise UsageError(
                 f"Functions failed to load: {file_name!r} could not be saved in "
@@ -250,11 +253,30 @@ class CommandLineExecutor:
             # The program went to another folder, and a relative work_dir went with it.
             self._place = place
         elif place != before:
-            raise ExecutionError(
-                f"work_dir {str(self._work_dir)!r} was {before.real!r} when the executor was made "
-                f"and leads to {place.real!r} now. Code is not run there; if that is meant, make "
-                "a new executor."
-            )
+            raise self._elsewhere(f"leads to {place.real!r} now")
+
+    def _folder(self) -> tuple[int, int]:
+        """Device and inode of the work_dir, which was seen to be where it was before.
+
+        Raises:
+            ExecutionError: It leads elsewhere, or is gone.
+        """
+        try:
+            folder = workspace.open_root(self._work_dir, self._place.real)
+        except OSError as error:
+            raise self._elsewhere(f"is not that folder any more: {error.strerror}") from error
+        try:
+            state = os.fstat(folder)
+        finally:
+            os.close(folder)
+        return state.st_dev, state.st_ino
+
+    def _elsewhere(self, what: str) -> ExecutionError:
+        """The error about a work_dir of which `what` is true."""
+        return ExecutionError(
+            f"work_dir {str(self._work_dir)!r} was {self._place.real!r} when the executor was made "
+            f"and {what}. Code is not run there; if that is meant, make a new executor."
+        )
 
     @contextmanager
     def _one_at_a_time(self, token: CancelToken) -> Iterator[None]:
@@ -283,7 +305,11 @@ class CommandLineExecutor:
             ValueError: The name leads out of the work_dir.
             OSError: The file cannot be written.
         """
-        return workspace.write(self._work_dir, name, text)
+        return self._save_here(name, text)
+
+    def _save_here(self, name: str, text: str) -> Path:
+        """Put a file into the work_dir, which is the folder that it was before."""
+        return workspace.write(self._work_dir, name, text, real=self._place.real)
 
     def _where(self, path: Path) -> str:
         """What people are told of where a saved file is."""

@@ -181,7 +181,7 @@ class DockerCommandLineCodeExecutor(WalledExecutor):
             (name for name in (*self.images, *tags) if name in tags), str(image.id)
         )
         config: dict[str, Any] = image.attrs.get("Config") or {}
-        work_dir = str(self._work_dir.resolve())
+        work_dir = self._place.real
         layer = self._layers.current if self._layers else None
         return ContainerPlan(
             address=engine_address(),

@@ -206,7 +206,7 @@ class PodCommandLineCodeExecutor(WalledExecutor):
         return f"{self._inside}/{self._name(path)}"
 
     def _name(self, path: Path) -> str:
-        return path.relative_to(self._work_dir.resolve()).as_posix()
+        return path.relative_to(self._place.real).as_posix()
 
     # -- the pod -----------------------------------------------------------------------------------
 

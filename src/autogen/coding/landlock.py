@@ -237,6 +237,7 @@ def _raise_wall(plan: Plan, version: int, waker: Waker | None) -> tuple[Link, in
     uid = own_id()
     state = os.stat(plan.work_dir)
     owner, group = state.st_uid, state.st_gid
+    identity = plan.folder or (state.st_dev, state.st_ino)
     if uid is not None:
         _refuse_closed(plan)
     folder = tempfile.mkdtemp(prefix="autogen-wall-")
@@ -247,9 +248,9 @@ def _raise_wall(plan: Plan, version: int, waker: Waker | None) -> tuple[Link, in
         if uid is not None:
             old, new = (owner, (uid, uid)) if there else (uid, (owner, group))
             try:
-                hand_over(plan.work_dir, old, *new)
+                hand_over(plan.work_dir, old, *new, identity=identity)
             except OSError as error:
-                raise RunnerLost(f"its folder is gone: {error.strerror}") from None
+                raise RunnerLost(f"its folder cannot be used: {error.strerror}") from None
 
     info, info_writer = os.pipe()
     spec = {
@@ -259,6 +260,7 @@ def _raise_wall(plan: Plan, version: int, waker: Waker | None) -> tuple[Link, in
         "owner": owner,
         "group": group,
         "work_dir": plan.work_dir,
+        "identity": identity,
         "folder": folder,
         "rules": list(_rules(plan, folder, version).items()),
         "filters": [str(_filter_path())],

@@ -11,6 +11,7 @@ inside and hands the files back. Standard library only; `landlock.py` uses its c
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -58,8 +59,11 @@ def file_rights(version: int) -> int:
     return (1 << (16 if version >= 5 else 15 if version >= 3 else 13)) - 1
 
 
-def confine(rules: list[tuple[str, int]], version: int) -> None:
-    """Allow this process and its children `rules` (path, rights) and nothing else."""
+def confine(rules: list[tuple[str, int]], version: int, known: dict[str, list[int]]) -> None:
+    """Allow this process and its children `rules` (path, rights) and nothing else.
+
+    `known` has device and inode of paths that must not have been exchanged meanwhile.
+    """
     handled = file_rights(version)
     attributes = struct.pack("Q", handled)
     if version >= 4:
@@ -76,7 +80,10 @@ def confine(rules: list[tuple[str, int]], version: int) -> None:
             # What is not there needs no rule.
             continue
         rights &= handled
-        if not stat.S_ISDIR(os.fstat(place).st_mode):
+        state = os.fstat(place)
+        if path in known and [state.st_dev, state.st_ino] != known[path]:
+            sys.exit(f"landlock: {path} is another folder than before")
+        if not stat.S_ISDIR(state.st_mode):
             rights &= FILE_RIGHTS
         rule = struct.pack("=Qi", rights, place)
         check(libc.syscall(SYS_ADD_RULE, ruleset, RULE_PATH_BENEATH, rule, 0), f"rule for {path}")
@@ -131,13 +138,29 @@ def become(uid: int, gid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def hand_over(root: str, old: int, new: int, new_group: int) -> None:
+def hand_over(root: str, old: int, new: int, new_group: int, *, identity: tuple[int, int]) -> None:
     """Give what `old` owns below `root` to `new`, links themselves and not what they point to.
 
     Stays on the file system of `root`, and leaves files alone that have a second name elsewhere.
+
+    Raises:
+        OSError: `root` is not there, or another folder than that of this device and inode.
     """
-    device = os.lstat(root).st_dev
-    for _, folders, files, place in os.fwalk(root, follow_symlinks=False, onerror=None):
+    device = identity[0]
+    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        state = os.fstat(top)
+        if (state.st_dev, state.st_ino) != tuple(identity):
+            raise OSError(errno.ESTALE, "it is another folder than before")
+        _hand_over_below(top, device, old, new, new_group)
+        if state.st_uid == old:
+            os.fchown(top, new, new_group)
+    finally:
+        os.close(top)
+
+
+def _hand_over_below(top: int, device: int, old: int, new: int, new_group: int) -> None:
+    for _, folders, files, place in os.fwalk(".", dir_fd=top, follow_symlinks=False):
         for name in [*folders, *files]:
             try:
                 state = os.stat(name, dir_fd=place, follow_symlinks=False)
@@ -147,8 +170,6 @@ def hand_over(root: str, old: int, new: int, new_group: int) -> None:
                 os.chown(name, new, new_group, dir_fd=place, follow_symlinks=False)
             except OSError:
                 continue
-    if os.lstat(root).st_uid == old:
-        os.chown(root, new, new_group, follow_symlinks=False)
 
 
 def go_first() -> None:
@@ -198,6 +219,7 @@ def main() -> None:
     program = sys.argv[2:]
     version, uid = spec["abi"], spec["uid"]
     rules = [(path, rights) for path, rights in spec["rules"]]
+    known = {spec["work_dir"]: spec["identity"]}
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     if uid is None:
         stay_outside(spec["folder"], spec["info"])
@@ -210,7 +232,7 @@ def main() -> None:
     if uid is None:
         bound_capabilities()
         drop_capabilities()
-        confine(rules, version)
+        confine(rules, version, known)
     child = os.fork()
     if child == 0:
         os.close(spec["info"])
@@ -221,7 +243,7 @@ def main() -> None:
             bound_capabilities()
             become(uid, uid)
             drop_capabilities()
-            confine(rules, version)
+            confine(rules, version, known)
         for one in filters:
             load_filter(one)
         os.chdir("/")
@@ -231,7 +253,13 @@ def main() -> None:
     watch(child)
     sweep(uid)
     if uid is not None:
-        hand_over(spec["work_dir"], uid, spec["owner"], spec["group"])
+        try:
+            hand_over(
+                spec["work_dir"], uid, spec["owner"], spec["group"], identity=spec["identity"]
+            )
+        except OSError:
+            # It is gone, or what is there in its place is none of this program's.
+            pass
     shutil.rmtree(spec["folder"], ignore_errors=True)
 
 

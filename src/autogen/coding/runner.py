@@ -291,6 +291,8 @@ class Runner:
         self.next_ask = 0
         self.deaths = -1
         self.is_warm = False
+        #: Device and inode of the folder where blocks run, if the host asked.
+        self.place: list[int] | None = None
         #: The fork that stands by: its pid, the pipe of its output, the pipe for its orders.
         self.waiting: tuple[int, int, int] | None = None
 
@@ -359,6 +361,9 @@ class Runner:
         troubles = self.preload(setup.get("preload", ()))
         if not setup.get("at_once"):
             self.warm_up()
+        if folder := setup.get("folder"):
+            state = os.stat(folder)
+            self.place = [state.st_dev, state.st_ino]
         self.frames.tell(
             READY,
             pid=os.getpid(),
@@ -368,6 +373,7 @@ class Runner:
             abi=_imp.extension_suffixes()[0],
             executable=sys.executable,
             troubles=troubles,
+            folder=self.place,
         )
         self.stand_by()
 

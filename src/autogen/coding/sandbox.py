@@ -129,7 +129,7 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
     def _plan(self, *, at_once: bool) -> bubblewrap.Plan:
         layer = self._layers.current
         return bubblewrap.Plan(
-            work_dir=str(self._work_dir.resolve()),
+            work_dir=self._place.real,
             layers_dir=str(layers_dir()),
             layer=layer.folder if layer else None,
             host_network=self.network == "host",
@@ -141,6 +141,7 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             preload=self.preload,
             egress=self._egress,
             at_once=at_once,
+            folder=self._folder(),
         )
 
 

@@ -125,7 +125,7 @@ class WalledExecutor(CommandLineExecutor):
 
     def _folder_inside(self) -> str:
         """Where the code finds the work_dir."""
-        return str(self._work_dir.resolve())
+        return self._place.real
 
     def _layer_inside(self, layer: Layer) -> str:
         """Where the code finds a layer of packages."""
@@ -192,7 +192,7 @@ class WalledExecutor(CommandLineExecutor):
     # -- one block ---------------------------------------------------------------------------------
 
     def _run_file(self, path: Path, language: str, token: CancelToken) -> Ran:
-        name = str(path.relative_to(self._work_dir.resolve()))
+        name = str(path.relative_to(self._place.real))
         job: dict[str, Any] = {
             "cwd": self._folder_inside(),
             "file": f"{self._folder_inside()}/{name}",
@@ -271,8 +271,7 @@ class WalledExecutor(CommandLineExecutor):
 
     def _warm_link(self, waker: Waker, token: CancelToken, *, at_once: bool = False) -> Link:
         self._keep_to_policy()
-        state = os.stat(self._work_dir)
-        folder = (state.st_dev, state.st_ino)
+        folder = self._folder()
         link = self._held.link
         # A work_dir that was removed and made anew is another folder than the wall shows.
         if link is not None and link.alive and self._held.folder == folder:
@@ -287,6 +286,10 @@ class WalledExecutor(CommandLineExecutor):
                     raise RunCancelled() from None
                 trouble = error
                 continue
+            shown = link.hello.get("folder")
+            if shown is not None and tuple(shown) != folder:
+                link.kill()
+                raise self._elsewhere(f"another folder when the {self.wall_name} started")
             link.on_contact = report_contact
             self._held.take(link, folder)
             return link

@@ -58,6 +58,37 @@ def prepare(work_dir: str | os.PathLike[str]) -> Path:
     return path
 
 
+def open_root(work_dir: str | os.PathLike[str], real: str | None = None) -> int:
+    """A descriptor of the work_dir, which still is the folder at `real`, a path without links.
+
+    Hostile code that can write to the folder above may put a link in its place at any moment; what
+    is done by way of the descriptor is done in the folder that was looked at.
+
+    Raises:
+        OSError: It cannot be opened, or is another folder.
+    """
+    folder = os.open(work_dir, os.O_RDONLY | FOLDER)
+    if real is not None and not _leads_to(folder, real):
+        os.close(folder)
+        raise OSError(errno.ESTALE, "it leads to another folder than before")
+    return folder
+
+
+def _leads_to(folder: int, real: str) -> bool:
+    try:
+        if os.readlink(f"/proc/self/fd/{folder}") == real:
+            return True
+    except OSError:
+        # Not on this system.
+        pass
+    # Where upper and lower case are the same, so are two spellings of a path.
+    try:
+        is_same = os.path.samestat(os.lstat(real), os.fstat(folder))
+    except OSError:
+        return False
+    return is_same and os.path.realpath(real) == real
+
+
 def safe_name(name: str) -> tuple[str, ...] | None:
     """The parts of a file name that stays in its folder; None if it is no such name."""
     if not name or "\0" in name or len(name) > 400:
@@ -72,23 +103,29 @@ def safe_name(name: str) -> tuple[str, ...] | None:
     return path.parts
 
 
-def write(work_dir: Path, name: str, text: str) -> Path:
+def write(work_dir: Path, name: str, text: str, *, real: str | None = None) -> Path:
     """Save `text` as `name` below `work_dir`, creating folders on the way, and return its path.
 
     A name may be absolute if it lies in the work_dir. Links are not followed: one in the place of a
     folder refuses, one in the place of the file is replaced by the file. Nobody sees the file half
     written or gone: another executor may run what lies in the same folder.
 
+    Args:
+        work_dir: The folder.
+        name: Where in it.
+        text: What to write.
+        real: The path without links that the work_dir has to lead to.
+
     Raises:
         ValueError: The name leads out of the work_dir.
-        OSError: The file cannot be written.
+        OSError: The file cannot be written, or the work_dir leads elsewhere than to `real`.
     """
-    return write_bytes(work_dir, name, text.encode("utf-8", "backslashreplace"))
+    return write_bytes(work_dir, name, text.encode("utf-8", "backslashreplace"), real=real)
 
 
-def write_bytes(work_dir: Path, name: str, data: bytes) -> Path:
+def write_bytes(work_dir: Path, name: str, data: bytes, *, real: str | None = None) -> Path:
     """`write` for what is no text."""
-    root = work_dir.resolve()
+    root = work_dir.resolve() if real is None else Path(real)
     if PurePath(name).is_absolute():
         try:
             name = str(PurePath(name).relative_to(root))
@@ -104,7 +141,7 @@ def write_bytes(work_dir: Path, name: str, data: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return path
-    folder = os.open(root, os.O_RDONLY | FOLDER)
+    folder = open_root(root, real)
     try:
         for part in parts[:-1]:
             try:
