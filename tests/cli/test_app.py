@@ -95,3 +95,9 @@ def test_closed_stdout_is_no_error(environment, tmp_path):
         check=False,
     )
     assert done.stderr == ""
+
+
+def test_a_program_that_is_not_there_is_no_task_for_a_model(inside):
+    code, _, err = inside("run", "missing.py")
+    assert code == 2
+    assert "there is no program 'missing.py'" in err

@@ -200,7 +200,9 @@ def run(
                 debug=debug,
             )
         )
-    if task.endswith(".py") and (os.path.isfile(task) or " " not in task):
+    if task.endswith(".py") and not os.path.isfile(task) and len(task.split()) == 1:
+        raise typer.BadParameter(f"there is no program {task!r}.", param_hint="PROGRAM.py")
+    if task.endswith(".py") and os.path.isfile(task):
         from .program import run_program
 
         raise typer.Exit(

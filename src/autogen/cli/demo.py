@@ -201,7 +201,7 @@ def _close(
     if importlib.util.find_spec("fastapi") is not None:
         session.pen.text(f"\nThe same in a browser, with every step: `{_command()} studio`")
     if is_scripted:
-        session.pen.text("\nThe same with a model: `autogen demo --model NAME`")
+        session.pen.text(f"\nThe same with a model: `{_command()} demo --model NAME`")
     return int(code)
 
 

@@ -114,7 +114,7 @@ def _hint(error: BaseException) -> str | None:
     if isinstance(error, NotFound):
         return "Is the name after --model right, and the address after --base-url?"
     if isinstance(error, ConnectionFault):
-        return "Is the server running, and is its address right (--base-url, OPENAI_BASE_URL)?"
+        return "Another address: --base-url URL, or the variable OPENAI_BASE_URL."
     return None
 
 
