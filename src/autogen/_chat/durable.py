@@ -173,7 +173,7 @@ async def finished(execution: Execution | None, result: ChatResult) -> None:
     kind = "run.paused" if result.stop_reason in PAUSES else "run.finished"
     await event(kind, {"stop_reason": result.stop_reason, "cost": record["cost"]}, silent=True)
     with outside():
-        await Call(execution.finish, None, (record,))
+        await Call(execution.finish, execution.a_finish, (record,))
 
 
 async def failed(execution: Execution | None, error: BaseException) -> None:
@@ -183,4 +183,4 @@ async def failed(execution: Execution | None, error: BaseException) -> None:
     if execution is None or execution.is_over:
         return
     with outside():
-        await Call(execution.fail, None, (error,))
+        await Call(execution.fail, execution.a_fail, (error,))

@@ -19,6 +19,7 @@ from ..human.base import HumanChannel
 from ..human.mailbox import PARKED
 from ..journal.base import Log
 from ..journal.recording import UNFINISHED, Recording
+from ..journal.writers import aside
 from ..store.base import RunRecord
 from .database import Database
 
@@ -152,6 +153,14 @@ class Execution:
             leave=True,
         )
         self._leave(is_finished=reason not in UNFINISHED)
+
+    async def a_finish(self, result: Mapping[str, Any]) -> None:
+        """`finish`, without blocking an event loop."""
+        await aside(self.finish, result)
+
+    async def a_fail(self, error: BaseException) -> None:
+        """`fail`, without blocking an event loop."""
+        await aside(self.fail, error)
 
     def _park(self, owner: str) -> None:
         """Leave the run to wait for people without us."""

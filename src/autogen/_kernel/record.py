@@ -83,7 +83,7 @@ async def _stepped(
     entry = recorder.known(position)
     if entry is not None:
         return _again(entry, recorder, kind, digest, codec)
-    await Call(recorder.begin, None, (position, kind))
+    await Call(recorder.begin, recorder.a_begin, (position, kind))
     with entered(run.branch(position)):
         try:
             value = await body()
@@ -97,11 +97,11 @@ async def _stepped(
                 raise
             boxed = recorder.box(error, position)
             entry = Entry(position=position, kind=kind, request=digest, error=boxed)
-            await Call(recorder.keep, None, (entry,))
+            await Call(recorder.keep, recorder.a_keep, (entry,))
             raise
     plain = value if codec is None else codec.encode(value)
     entry = Entry(position=position, kind=kind, request=digest, value=plain)
-    await Call(recorder.keep, None, (entry,))
+    await Call(recorder.keep, recorder.a_keep, (entry,))
     return value
 
 
@@ -136,7 +136,8 @@ async def _recorded(
     if not inside.has_steps:
         plain = value if codec is None else codec.encode(value)
         if is_json(plain):
-            await Call(recorder.keep, None, (Entry(position=position, kind=kind, value=plain),))
+            entry = Entry(position=position, kind=kind, value=plain)
+            await Call(recorder.keep, recorder.a_keep, (entry,))
     return value
 
 

@@ -49,8 +49,16 @@ class Recorder(Protocol):
         """
         ...
 
+    async def a_begin(self, position: str, kind: str) -> None:
+        """The same, without blocking an event loop."""
+        ...
+
     def keep(self, entry: Entry) -> None:
         """Make sure that the step is never taken again."""
+        ...
+
+    async def a_keep(self, entry: Entry) -> None:
+        """The same, without blocking an event loop."""
         ...
 
     def break_off(self, error: JournalError) -> None:

@@ -52,6 +52,9 @@ IDLE_S = 10.0
 #: How often the queue of each team is looked at; a look costs about 2 ms, also where nothing waits.
 _POLLING_S = 0.25
 _START_S = 30.0
+
+#: As many as asyncio itself takes at most; what waits for people or chats does not wait there.
+_MOST_THREADS = 32
 _HOSTED = "autogen.hosted"
 _QUEUED = "autogen.queued"
 
@@ -325,6 +328,7 @@ class DbosEngine:
                 "log_level": "CRITICAL",
                 "notification_listener_polling_interval_sec": 1.0,
                 "sys_db_idle_transaction_timeout_sec": IDLE_S,
+                "max_executor_threads": _MOST_THREADS,
             }
         )
         DBOS.listen_queues([queue_of(name) for name in self._queues])

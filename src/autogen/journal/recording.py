@@ -20,6 +20,7 @@ from ..errors import JournalError, ReplayMismatch
 from ..events import Event
 from .base import Log
 from .boxes import boxed, unboxed
+from .writers import aside
 
 __all__ = ["TAKEN_BACK", "UNFINISHED", "Recording"]
 
@@ -158,6 +159,14 @@ class Recording:
         self.check()
         with self._noted():
             self.flush()
+
+    async def a_begin(self, position: str, kind: str) -> None:
+        """The same, without blocking an event loop."""
+        await aside(self.begin, position, kind)
+
+    async def a_keep(self, entry: Entry) -> None:
+        """`keep`, without blocking an event loop."""
+        await aside(self.keep, entry)
 
     def keep(self, entry: Entry) -> None:
         """Log a step."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .._chat.durable import executing
@@ -15,6 +15,7 @@ from ..coding.policy import CodePolicy, keeping_to
 from ..errors import JournalError, RunLost
 from ..human.mailbox import Mailbox
 from ..journal.base import Job, Log
+from ..journal.writers import aside
 from ..limits.spending import under
 from ..store.base import RunRecord
 from .earlier import context_of, hears_earlier, said_in_all
@@ -98,7 +99,7 @@ class Worker:
         """Make one execution; raises nothing, because nobody is there to catch it."""
         execution, owner = None, self.database.new_owner()
         try:
-            execution = await asyncio.to_thread(self._claimed, job, log, owner)
+            execution = await aside(self._claimed, job, log, owner)
             if execution is not None:
                 await self._run(execution)
         except RunLost as lost:
@@ -110,11 +111,11 @@ class Worker:
                 return
             logger.warning("Run %r failed: %s: %s", job.run_id, type(error).__name__, error)
             if execution is not None:
-                await asyncio.to_thread(self._failed, execution, error)
+                await aside(self._failed, execution, error)
         finally:
             self.database.part_with(owner)
             if execution is not None and execution.record.conversation is not None:
-                await asyncio.to_thread(self._begin_next, execution.record)
+                await aside(self._begin_next, execution.record)
 
     def _begin_next(self, ended: RunRecord) -> None:
         """Have the next run of a conversation begin."""
@@ -159,26 +160,26 @@ class Worker:
         sender = chat.pop("sender")
         asked = dict(record.request)
         given = asked.pop("options", None) or {}
-        options = await asyncio.to_thread(self._options, record, given)
+        options = await aside(self._options, record, given)
         files = asked.pop("files", ())
         if files:
             everything = {**chat, "sender": sender}
             is_first = record.attempts == 1
-            await asyncio.to_thread(put_files, self.database, everything, files, is_first=is_first)
+            put = partial(put_files, self.database, everything, files, is_first=is_first)
+            await aside(put)
             if "message" not in asked:
                 asked["message"] = telling_of(chat.get("message"), files)
         if hears_earlier(record) and "carryover" not in asked:
             own = chat.get("carryover") or []
             told = [own] if isinstance(own, str) else list(own)
-            told += await asyncio.to_thread(self._earlier, record)
+            told += await aside(self._earlier, record)
             asked["carryover"] = told
             # Written down before the first step: the next execution is to say the same.
             request = {**record.request, "carryover": told}
-            await asyncio.to_thread(
-                self.database.store.update, record.id, str(record.owner), request=request
-            )
+            store, owner = self.database.store, str(record.owner)
+            await aside(partial(store.update, record.id, owner, request=request))
         shared = given.get("shared_budget")
-        shared = None if shared is None else await asyncio.to_thread(self.database.budget, shared)
+        shared = None if shared is None else await aside(self.database.budget, shared)
         with executing(execution), under(shared):
             await sender.a_initiate_chat(**{**chat, **asked, "silent": True}, run=options)
 
