@@ -18,11 +18,16 @@
         UnknownQuestion, AlreadyAnswered, QuestionExpired, UnknownFile
 
 Families say who must act. Standard library only; anybody may import it.
+
+Where a program has imported `openai`, each `ProviderError` is also the exception by which that
+library tells the same, so that `except openai.RateLimitError` catches it as in AutoGen 0.2.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from functools import cache
+from typing import Any, Self
 
 __all__ = [
     "AgentNameConflict",
@@ -159,6 +164,11 @@ class ProviderError(AutogenError):
     shown: bool = False
     unbilled: bool = False
 
+    def __new__(cls, *args: Any, **_: Any) -> Self:
+        """An instance of `cls`, of its twin where the program has imported `openai`."""
+        made: Self = super().__new__(_known_to_openai(cls), *args)
+        return made
+
     def __init__(
         self,
         message: str,
@@ -169,13 +179,69 @@ class ProviderError(AutogenError):
         retry_after_s: float | None = None,
         retryable: bool | None = None,
     ):
-        super().__init__(message)
+        # Not `super()`: the next class may be one of openai's, which wants a response.
+        Exception.__init__(self, message)
         self.provider = provider
         self.status = status
         self.code = code
         self.retry_after_s = retry_after_s
         if retryable is not None:
             self.retryable = retryable
+
+
+def _known_to_openai(cls: type[Any]) -> type[Any]:
+    """`cls`, or its twin that `except openai...` catches, if the program has imported `openai`."""
+    openai = sys.modules.get("openai")
+    if openai is None or "__twin_of__" in vars(cls):
+        return cls
+    for kind in cls.__mro__:
+        counterpart = getattr(openai, _OPENAI_NAMES.get(kind.__name__, ""), None)
+        if isinstance(counterpart, type) and issubclass(counterpart, Exception):
+            return _twin(cls, counterpart)  # type: ignore[arg-type]
+    return cls
+
+
+@cache
+def _twin(cls: Any, counterpart: Any) -> type[Any]:
+    """A class that is both, and called like `cls`."""
+    told = {
+        "__doc__": cls.__doc__,
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__twin_of__": cls,
+        # Pickled by name, which is that of `cls`.
+        "__reduce__": lambda self: (_again, (cls, self.args, vars(self))),
+        "body": None,
+        "message": property(str),
+        "param": None,
+        "request": None,
+        "request_id": None,
+        "response": None,
+        "status_code": property(lambda self: self.status),
+        "type": None,
+    }
+    return type(cls.__name__, (cls, counterpart), told)
+
+
+def _again(cls: type[Any], args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    vars(error).update(fields)
+    return error
+
+
+#: Where the OpenAI library has an exception for the same.
+_OPENAI_NAMES = {
+    "AuthenticationError": "AuthenticationError",
+    "BadRequest": "BadRequestError",
+    "ConnectionFault": "APIConnectionError",
+    "NotFound": "NotFoundError",
+    "PermissionDenied": "PermissionDeniedError",
+    "ProviderError": "APIError",
+    "ProviderTimeout": "APITimeoutError",
+    "RateLimited": "RateLimitError",
+    "ServerFault": "InternalServerError",
+}
 
 
 class AuthenticationError(ProviderError):

@@ -46,6 +46,8 @@ class _State:
     """What is under way in this process."""
 
     logger: BaseLogger | None = None
+    #: Kept after `stop`, as in AutoGen 0.2: reports are made of it.
+    newest: BaseLogger | None = None
     #: Arguments of calls that are not answered yet, by agent, function and call.
     open_calls: dict[tuple[Any, ...], list[Any]]
     agents: weakref.WeakValueDictionary[str, Any]
@@ -81,7 +83,7 @@ def start(
         chosen = loggers.LoggerFactory.get_logger(logger_type=logger_type, config=config)
     stop()
     session_id = chosen.start()
-    _state.logger = chosen
+    _state.logger = _state.newest = chosen
     everywhere.append(record)
     return session_id
 
@@ -107,6 +109,15 @@ def get_connection() -> Any:
         _log.error("There is no connection: logging is not started.")
         return None
     return _state.logger.get_connection()
+
+
+def __getattr__(name: str) -> Any:
+    # What AutoGen 0.2 kept here as variables.
+    if name == "autogen_logger":
+        return _state.newest
+    if name == "is_logging":
+        return logging_enabled()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # ------------------------------------------------------------------------------ what is reported

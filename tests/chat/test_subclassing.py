@@ -151,3 +151,95 @@ def test_json_as_models_write_it_is_escaped(text: str, escaped: str) -> None:
 @pytest.mark.parametrize("own, said, expected", [(None, True, True), (False, True, False)])
 def test_whether_an_agent_is_silent(own: bool | None, said: bool, expected: bool) -> None:
     assert ConversableAgent._is_silent(plain("a", silent=own), said) is expected
+
+
+class Counting(ConversableAgent):
+    """Counts what it asks its model."""
+
+    n_asked = 0
+
+    def _generate_oai_reply_from_client(self, llm_client: Any, messages: Any, cache: Any) -> Any:
+        self.n_asked += 1
+        messages[-1].pop("context", None)
+        reply = super()._generate_oai_reply_from_client(llm_client, messages, cache)
+        return reply if isinstance(reply, dict) else f"{reply} ({self.n_asked})"
+
+
+@requirement("agent:subclass-model")
+def test_the_way_to_ask_a_model_can_be_overridden(face: Face) -> None:
+    b = Counting("b", llm_config=ScriptedModel(["one", "two"]).config(), human_input_mode="NEVER")
+    a = plain("a", default_auto_reply="on")
+    result = face.initiate_chat(
+        a, b, message={"content": "hello", "context": {"k": 1}}, max_turns=2, silent=True
+    )
+    assert texts(result.chat_history) == ["hello", "one (1)", "on", "two (2)"]
+    # The method got copies: what it takes out stays in the history.
+    assert result.chat_history[0]["context"] == {"k": 1}
+    assert result.cost.total["scripted"]["completion_tokens"] == 2
+
+
+@requirement("agent:subclass-model")
+def test_a_reflection_is_asked_in_the_way_of_who_began(face: Face) -> None:
+    a = Counting("a", human_input_mode="NEVER")
+    b = speaker("b", ["fine", "they were fine"])
+    result = face.initiate_chat(
+        a, b, message="hello", max_turns=1, summary_method="reflection_with_llm", silent=True
+    )
+    assert result.summary == "they were fine (1)"
+
+
+@requirement("agent:subclass-model")
+def test_an_override_asks_a_client_itself_and_gives_a_call(face: Face) -> None:
+    class Raven(ConversableAgent):
+        def _generate_oai_reply_from_client(self, llm_client: Any, messages: Any, cache: Any):
+            response = llm_client.create(messages=[messages[-1]], cache=cache, agent=self)
+            text = llm_client.extract_text_or_completion_object(response)[0]
+            call = {"name": self._normalize_name("add one!"), "arguments": text}
+            return {"content": None, "tool_calls": [{"id": "1", "function": call}]}
+
+    model = ScriptedModel(['{"x": 2}'])
+    b = Raven("b", llm_config=model.config(), human_input_mode="NEVER")
+    a = plain("a", function_map={"add_one_": lambda x: x + 1}, max_consecutive_auto_reply=1)
+    result = face.initiate_chat(a, b, message="go", max_turns=1, silent=True)
+    assert result.chat_history[-1]["tool_calls"][0]["function"]["name"] == "add_one_"
+    assert a.generate_tool_calls_reply(result.chat_history)[1]["content"] == "3"
+    assert texts(model.requests[0]["messages"]) == ["go"]
+    assert result.cost.total["scripted"]["completion_tokens"] == 2
+
+
+@requirement("agent:subclass-names")
+def test_names_that_overrides_call_are_there() -> None:
+    agent = speaker("a", ["short"])
+    assert agent._normalize_name("a b" * 40) == ("a_b" * 40)[:64]
+    assert agent._assert_valid_name("add_1") == "add_1"
+    with pytest.raises(ValueError, match="'a b'"):
+        agent._assert_valid_name("a b")
+    assert agent._handle_carryover({"content": "go"}, {"carryover": ["x"]}) == {
+        "content": "go\nContext: \nx"
+    }
+    assert agent._str_for_tool_response({"content": 3}) == "3"
+    assert agent._reflection_with_llm("sum up", [{"role": "user", "content": "long"}]) == "short"
+    with pytest.raises(ValueError, match="llm_config"):
+        plain("b")._reflection_with_llm("sum up", [], llm_agent=plain("c"))
+
+
+@requirement("group:subclass-methods")
+def test_a_group_may_choose_by_a_model_in_its_own_way(face: Face) -> None:
+    class Own(GroupChat):
+        def _participant_roles(self, agents: Any = None) -> str:
+            return "; ".join(agent.name for agent in self.agents)
+
+        def select_speaker(self, last_speaker: Any, selector: Any) -> Any:
+            selector.update_system_message(self.select_speaker_msg(self.agents))
+            final, name = selector.generate_oai_reply(self.messages)
+            return self._finalize_speaker(last_speaker, final, name, self.agents)
+
+    a, b, c = plain("a"), speaker("b", ["of b", "of b"]), speaker("c", ["of c"])
+    model = ScriptedModel(["I choose c.", "either b or c", "b"])
+    group = Own([a, b, c], [], max_round=4)
+    manager = GroupChatManager(group, llm_config=model.config())
+    face.initiate_chat(a, manager, message="hello", silent=True)
+    # Two names count as none: the next in order after c is a, who says nothing.
+    assert [m["name"] for m in group.messages] == ["a", "c", "a", "b"]
+    assert "a; b; c" in model.requests[0]["messages"][0]["content"]
+    assert group._finalize_speaker(a, False, None, None) is b

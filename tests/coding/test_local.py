@@ -169,6 +169,25 @@ def test_destructive_command_is_a_result_not_an_error(local, run):
         LocalCommandLineCodeExecutor.sanitize_command("sh", "dd if=/dev/zero")
 
 
+@requirement("exec:subclass")
+def test_a_subclass_sees_code_and_results(run, tmp_path):
+    class Careful(LocalCommandLineCodeExecutor):
+        @staticmethod
+        def sanitize_command(lang, code):
+            if "remove" in code:
+                raise ValueError("no removing")
+
+        def _execute_code_dont_check_setup(self, code_blocks):
+            result = super()._execute_code_dont_check_setup(code_blocks)
+            result.output = result.output.strip()[:10]
+            return result
+
+    executor = Careful(work_dir=tmp_path)
+    assert run(executor, "print('y' * 100)").output == "y" * 10
+    refused = run(executor, "import os; os.remove('x')")
+    assert (refused.exit_code, refused.output) == (1, "no removin")
+
+
 @requirement("exec:languages:unknown")
 def test_unknown_language_and_missing_program_are_results(local, run):
     assert run(local(), "x", "cobol").output == "unknown language cobol"

@@ -384,3 +384,16 @@ def test_values_become_json_whatever_they_are():
     assert "Strange" in made["s"]
     assert "Strange" in made["t"]
     json.dumps(made)
+
+
+@requirement("log:variables")
+def test_the_variables_of_0_2_tell_of_the_logger(tmp_path):
+    assert runtime_logging.is_logging is False
+    runtime_logging.start(logger_type="file", config={"filename": str(tmp_path / "runtime.log")})
+    started = runtime_logging.autogen_logger
+    assert isinstance(started, BaseLogger) and runtime_logging.is_logging is True
+    runtime_logging.stop()
+    # Kept, for who makes a report of it.
+    assert runtime_logging.autogen_logger is started and runtime_logging.is_logging is False
+    with pytest.raises(AttributeError, match="'something'"):
+        runtime_logging.something  # noqa: B018

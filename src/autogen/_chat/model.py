@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._kernel.faces import is_face, point
-from .._kernel.record import step
+from .._kernel.ops import Call
+from .._kernel.record import recorded, step
 from ..errors import UsageTypeError
 from ..limits.spending import book_again, budgets_here, used
 from ..messages import expand_tool_responses
@@ -17,7 +18,7 @@ from .state import current_chat
 from .steps import ANSWER, Answer, request_parts
 from .wiring import acting, event, is_watched
 
-__all__ = ["completed_text", "generate_oai_reply"]
+__all__ = ["completed_text", "generate_oai_reply", "normal_name", "said_by"]
 
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _MAX_NAME = 64
@@ -32,17 +33,30 @@ async def generate_oai_reply(
         return False, None
     if messages is None:
         messages = agent.chat_messages[sender]
-    reply = await completed_text(
-        client,
-        messages=[*agent._oai_system_message, *expand_tool_responses(messages)],
-        context=messages[-1].get("context") if messages else None,
-        cache=agent.client_cache,
-        agent=agent,
-    )
+    heard = [*agent._oai_system_message, *messages]
+    reply = await said_by(client, heard, agent=agent, cache=agent.client_cache, asker=agent)
     if reply is None:
         warnings.warn(f"the model of {agent.name!r} gave an empty answer.", stacklevel=2)
         return False, None
     return True, reply
+
+
+async def said_by(
+    client: Any, messages: Sequence[dict[str, Any]], *, agent: Any, cache: Any, asker: Any
+) -> str | dict[str, Any] | None:
+    """What a client says to `messages`, asked in the way of `asker` if it has one of its own."""
+    own = getattr(asker, "_generate_oai_reply_from_client", None)
+    if own is None or getattr(own, "__plain__", False):
+        return await completed_text(
+            client,
+            messages=list(expand_tool_responses(messages)),
+            context=messages[-1].get("context") if messages else None,
+            cache=cache,
+            agent=agent,
+        )
+    # Such methods take out the context of the last message, which must stay in the history.
+    given = (client, [dict(message) for message in messages], cache)
+    return await recorded("reply", lambda: Call(own, None, given))
 
 
 async def completed_text(
@@ -125,7 +139,7 @@ def _message_of(answer: Any) -> dict[str, Any]:
         )
     call = message.get("function_call")
     if call:
-        message["function_call"] = {**call, "name": _normal_name(call["name"])}
+        message["function_call"] = {**call, "name": normal_name(call["name"])}
     if message.get("tool_calls"):
         message["tool_calls"] = [_tool_call(c) for c in message["tool_calls"]]
     return message
@@ -134,10 +148,11 @@ def _message_of(answer: Any) -> dict[str, Any]:
 def _tool_call(call: Any) -> dict[str, Any]:
     call = dict(call) if isinstance(call, dict) else call.model_dump()
     made = {k: v for k, v in call.items() if v is not None or k not in ("id", "type")}
-    made["function"] = {**call["function"], "name": _normal_name(call["function"]["name"])}
+    made["function"] = {**call["function"], "name": normal_name(call["function"]["name"])}
     return made
 
 
-def _normal_name(name: Any) -> str:
+def normal_name(name: Any) -> str:
+    """A function name as models take it."""
     # A model that names nothing is told by the tool step that there is no such function.
     return _NOT_IN_NAME.sub("_", str(name or ""))[:_MAX_NAME]

@@ -9,8 +9,7 @@ from typing import Any
 from .._kernel.ops import Call
 from .._kernel.record import recorded
 from ..errors import BadRequest, UsageError
-from ..messages import expand_tool_responses
-from .model import completed_text
+from .model import said_by
 
 __all__ = ["by_method", "check_summary", "last_message_text", "reflect", "summarize"]
 
@@ -98,11 +97,11 @@ async def reflect(initiator: Any, recipient: Any, args: Mapping[str, Any], cache
     if not isinstance(role, str):
         raise UsageError(f"summary_role is {role!r}; it must be a string.")
     transcript = recipient.chat_messages_for_summary(initiator)
-    messages = [*expand_tool_responses(transcript), {"role": role, "content": prompt}]
+    messages = [*transcript, {"role": role, "content": prompt}]
     client = _client(initiator, recipient)
     try:
-        text = await completed_text(
-            client, messages=messages, cache=args.get("cache", cache), agent=recipient
+        text = await said_by(
+            client, messages, agent=recipient, cache=args.get("cache", cache), asker=initiator
         )
     except BadRequest as error:
         warnings.warn(f"the chat could not be summarised by the model: {error}", stacklevel=2)

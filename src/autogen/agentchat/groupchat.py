@@ -260,7 +260,7 @@ class GroupChat:
 
     # ----------------------------------------------------------------------------------- selection
 
-    def _roles(self, agents: Sequence[Any] | None) -> str:
+    def _participant_roles(self, agents: Sequence[Any] | None = None) -> str:
         lines = []
         for agent in self.agents if agents is None else agents:
             description = agent.description
@@ -278,7 +278,7 @@ class GroupChat:
     def select_speaker_msg(self, agents: list[Any] | None = None) -> str:
         """The system message of the selecting model."""
         return self.select_speaker_message_template.format(
-            roles=self._roles(agents), agentlist=self._agentlist(agents)
+            roles=self._participant_roles(agents), agentlist=self._agentlist(agents)
         )
 
     def select_speaker_prompt(self, agents: list[Any] | None = None) -> str | None:
@@ -288,7 +288,7 @@ class GroupChat:
 
     def introductions_msg(self, agents: list[Any] | None = None) -> str:
         """What members are told first about each other."""
-        return f"{self.DEFAULT_INTRO_MSG}\n\n{self._roles(agents)}"
+        return f"{self.DEFAULT_INTRO_MSG}\n\n{self._participant_roles(agents)}"
 
     def manual_select_speaker(self, agents: list[Any] | None = None) -> Any:
         """The member a person picks, or None."""
@@ -351,6 +351,15 @@ class GroupChat:
         shown = self.messages if messages is None else messages
         candidates = self.agents if agents is None else agents
         return drive_sync(select.picked_by_model(self, last_speaker, selector, shown, candidates))
+
+    def _finalize_speaker(
+        self, last_speaker: Agent, final: bool, name: Any, agents: list[Any] | None
+    ) -> Any:
+        """Whom the answer `name` of a model names; if not exactly one, the next in order."""
+        candidates = self.agents if agents is None else agents
+        named = list(self._mentioned_agents(name, candidates)) if final and name else []
+        chosen = self.agent_by_name(named[0]) if len(named) == 1 else None
+        return chosen if chosen is not None else self.next_agent(last_speaker, candidates)
 
     def _mentioned_agents(
         self, message_content: Any, agents: Sequence[Any] | None

@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .._chat import hooks, nested
-from .._chat.model import completed_text
+from .._chat.model import completed_text, normal_name
 from .._chat.opening import with_carryover
 from .._chat.reply import refuse_async_replies
 from .._chat.summary import by_method, last_message_text, reflect
 from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
+from ..errors import UsageError
 from ..messages import expand_tool_responses
 from ..tools.arguments import escaped_json
+from ..tools.registry import valid_function_name
 
 __all__ = ["SubclassNames", "plain_method"]
 
@@ -88,6 +90,7 @@ class SubclassNames:
         made: str = with_carryover(content, kwargs.get("carryover"))
         return made
 
+    @plain_method
     def _generate_oai_reply_from_client(
         self, llm_client: Any, messages: Sequence[Mapping[str, Any]], cache: Any
     ) -> str | dict[str, Any] | None:
@@ -131,6 +134,41 @@ class SubclassNames:
     def _format_json_str(jstr: str) -> str:
         """JSON text as models write it, with line breaks and tabs inside of texts escaped."""
         return escaped_json(jstr)
+
+    @staticmethod
+    def _normalize_name(name: str) -> str:
+        """A function name as models take it."""
+        return normal_name(name)
+
+    @staticmethod
+    def _assert_valid_name(name: str) -> str:
+        """`name` itself; ValueError if models could not call a function of that name."""
+        return valid_function_name(name)
+
+    def _handle_carryover(self, message: Any, kwargs: Mapping[str, Any]) -> Any:
+        """A first message of any form with the `carryover` of `kwargs`."""
+        return with_carryover(message, kwargs.get("carryover"))
+
+    def _str_for_tool_response(self, tool_response: Mapping[str, Any]) -> str:
+        """The text of one tool response."""
+        return str(tool_response.get("content", ""))
+
+    def _reflection_with_llm(
+        self,
+        prompt: str,
+        messages: Sequence[Mapping[str, Any]],
+        llm_agent: Any = None,
+        cache: Any = None,
+        role: str | None = None,
+    ) -> str | dict[str, Any] | None:
+        """What the model of `llm_agent`, else of this agent, says to `prompt` after `messages`."""
+        client = getattr(llm_agent, "client", None) or getattr(self, "client", None)
+        if client is None:
+            raise UsageError(
+                f"neither {self!r} nor {llm_agent!r} has a model to reflect with; give llm_config."
+            )
+        asked = [*messages, {"role": role or "system", "content": prompt}]
+        return self._generate_oai_reply_from_client(client, asked, cache)
 
     @staticmethod
     def _is_silent(agent: Any, silent: bool | None = False) -> bool | None:

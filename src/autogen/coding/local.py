@@ -20,7 +20,7 @@ from .._kernel.cancel import CancelToken
 from .._kernel.run import transient
 from ..errors import UsageTypeError
 from . import languages
-from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
+from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG, CodeBlock, CommandLineCodeResult
 from .commandline import CommandLineExecutor, Ran
 from .environment import without_secrets
 from .func_with_reqs import AnyFunction
@@ -91,6 +91,14 @@ class LocalCommandLineCodeExecutor(CommandLineExecutor):
             "LocalCommandLineCodeExecutor keeps no state between blocks. No action is taken.",
             stacklevel=2,
         )
+
+    def execute_code_blocks(self, code_blocks: list[CodeBlock]) -> CommandLineCodeResult:
+        """Run the blocks in order, stopping at the first that fails."""
+        return self._execute_code_dont_check_setup(code_blocks)
+
+    def _execute_code_dont_check_setup(self, code_blocks: list[CodeBlock]) -> CommandLineCodeResult:
+        # The step that subclasses of AutoGen 0.2 override to look at code and results.
+        return super().execute_code_blocks(code_blocks)
 
     # -- one block ---------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .. import runtime_logging
+from .._chat.state import current_chat
 from .._kernel.faces import faces
 from .._kernel.run import Run, current_run, entered, unused_id
 from ..cache.cache import seeded
@@ -158,6 +159,10 @@ class OpenAIWrapper:
         for entry in self._router.entries:
             if entry.is_unregistered:
                 raise self._unregistered()
+        chat = None if "on_usage" in config else current_chat()
+        if chat is not None:
+            # Asked by code of the user's own inside of a chat, which has to pay for it.
+            config["on_usage"] = chat.account
         answer = self._logged if runtime_logging.logging_enabled() else self._router.create
         if current_run() is None and self._streams(config):
             with entered(_printing()):

@@ -44,6 +44,12 @@ ROWS = [
         "agent:subclass-methods",
         "Summaries, carryover and the steps before a reply are methods to call and override.",
     ),
+    same(
+        "agent:subclass-model",
+        "_generate_oai_reply_from_client is how a model is asked, for replies and summaries; "
+        "what overrides it is called.",
+    ),
+    same("agent:subclass-names", "Helpers that overrides call are there: names, carryover, texts."),
     same("agent:subclass-send", "_process_message_before_send can be called and overridden."),
     same("agent:json-text", "_format_json_str escapes line breaks inside of texts."),
     better(

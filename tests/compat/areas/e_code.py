@@ -126,6 +126,10 @@ ROWS = [
         why="it raised out of the chat",
     ),
     same("exec:sanitize:static", "LocalCommandLineCodeExecutor.sanitize_command raises."),
+    same(
+        "exec:subclass",
+        "_execute_code_dont_check_setup of a subclass of the local executor sees code and results.",
+    ),
     same("exec:restart", "restart of the local executor warns that nothing happens."),
     same("exec:venv", "virtual_env_context chooses the Python and comes first on the PATH."),
     better(

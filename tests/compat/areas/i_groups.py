@@ -206,6 +206,10 @@ ROWS = [
         why="nested chats saw the last message only",
     ),
     same("nested:own-function", "A function may make the reply, a coroutine one in async chats."),
+    same(
+        "group:subclass-methods",
+        "_participant_roles and _finalize_speaker serve groups with a select_speaker of their own.",
+    ),
     same("nested:subclass-methods", "A function of the user's can prepare and run the chats too."),
     same("nested:refused", "Functions and entries that can't work raise ValueError."),
     same(

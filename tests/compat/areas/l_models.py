@@ -124,6 +124,11 @@ ROWS = [
     same("usage:gather", "gather_usage_summary adds up agents, with and without cached answers."),
     same("usage:printed", "print_usage_summary prints the actual, the total, or both."),
     same("usage:printed:mode", "Another mode raises ValueError."),
+    same(
+        "errors:openai",
+        "Where the program imported openai, except openai.RateLimitError and the like catch what "
+        "model services fail with.",
+    ),
     same("price:entry", "price is a pair or a number per 1000 tokens, and wins."),
     same("price:table", "OAI_PRICE1K has prices per 1000 tokens."),
     better(

@@ -36,5 +36,6 @@ ROWS = [
         "Keys inside messages are masked.",
         why="only the keys of configurations were left out",
     ),
+    same("log:variables", "autogen_logger and is_logging of runtime_logging tell of the logger."),
     same("log:failure", "A log that cannot be written ends no chat."),
 ]
