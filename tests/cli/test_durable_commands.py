@@ -133,6 +133,23 @@ def test_a_program_that_met_its_limit_is_told_how_to_go_on_with_one(
     assert err.endswith("To go on: autogen run job.py --id job --budget-usd 0.002\n")
 
 
+def test_a_program_whose_chat_somebody_cancelled_says_so(
+    tmp_path: Path, autogen: Callable[..., Any], inside: Callable[..., Any]
+) -> None:
+    with LoopbackLLM(lambda request: Reply(fault="hang")) as service:
+        (tmp_path / "job.py").write_text(PROGRAM.format(url=service.base_url))
+        process = autogen("run", "job.py", "--id", "job")
+        for n in (1, 2):
+            deadline = time.monotonic() + 30
+            while len(service.requests) < n:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert inside("cancel", f"job/{n}")[0] == 0
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "a chat was cancelled by somebody else" in err
+
+
 def test_a_worker_runs_what_is_submitted_and_asks_people(
     tmp_path: Path, autogen: Callable[..., Any], inside: Callable[..., Any]
 ) -> None:

@@ -22,7 +22,7 @@ from .studio import shown_beside
 __all__ = ["run_as_main", "run_program"]
 
 #: A program that ended normally says what it has to say itself; only these are told by the code.
-_TOLD = ("budget", "loop", "timeout")
+_TOLD = ("budget", "cancelled", "loop", "timeout")
 
 
 def run_program(
@@ -90,6 +90,9 @@ def run_program(
     stopped = next((reason for reason in ended if reason in _TOLD), None)
     if stopped is None:
         return int(ExitCode.DONE)
+    if stopped == "cancelled":
+        say("autogen: a chat was cancelled by somebody else; what followed it in the program ran.")
+        return int(code_of_stop(stopped))
     if stopped == "budget" and budget_usd is not None:
         # With the same budget it would end at once, with none it would have no limit.
         again = _command(path, arguments, record, 2 * budget_usd)
