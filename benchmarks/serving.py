@@ -3,8 +3,9 @@
     python -m benchmarks.serving [--quick] [--database postgresql://...]
 
 Latency of a start: from the request to the `run.started` that the worker wrote, as another process
-sees it in the database. Throughput: 200 runs of 20 turns at once, beside the time that the model
-alone takes.
+sees it in the database; on Postgres (`--database`) also where server and worker are two processes,
+so that the one wakes the other. Throughput: 200 runs of 20 turns at once, beside the time that the
+model alone takes. Followers: 1,000 streams of one run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ import aiohttp
 ROOT = Path(__file__).resolve().parent.parent
 
 N_RUNS, N_TURNS = 200, 20
+
+N_FOLLOWERS = 1000
 
 _TEAMS = '''
 import autogen
@@ -74,7 +78,9 @@ def _model() -> Iterator[str]:
 
 
 @contextmanager
-def _served(database: str, folder: Path, model: str, latency_ms: int) -> Iterator[tuple[str, str]]:
+def _served(
+    database: str, folder: Path, model: str, latency_ms: int, *more: str
+) -> Iterator[tuple[str, str]]:
     teams = folder / "teams"
     teams.mkdir(exist_ok=True)
     text = _TEAMS.format(
@@ -82,7 +88,7 @@ def _served(database: str, folder: Path, model: str, latency_ms: int) -> Iterato
     )
     (teams / "bench.py").write_text(text)
     command = ["-m", "autogen.cli", "serve", "--teams", str(teams), "--database", database]
-    with _process(*command, "--port", "0", stderr=subprocess.PIPE) as process:
+    with _process(*command, "--port", "0", *more, stderr=subprocess.PIPE) as process:
         found: dict[str, str] = {}
         assert process.stderr is not None
         for line in process.stderr:
@@ -113,25 +119,36 @@ async def _ended(session: aiohttp.ClientSession, run_id: str) -> dict[str, Any]:
 class _Starts(threading.Thread):
     """Sees in the database when each run was started."""
 
-    def __init__(self, path: Path):
+    def __init__(self, database: str):
         super().__init__(daemon=True)
-        self.path = path
+        self.database = database
         self.seen: dict[str, float] = {}
         self.over = threading.Event()
 
     def run(self) -> None:
-        connection = sqlite3.connect(self.path)
-        query = "select rowid, run_id from autogen_events where type = 'run.started' and rowid > ?"
-        last = 0
+        look, close = self._looking()
         while not self.over.wait(0.0005):
-            for rowid, run_id in connection.execute(query, (last,)).fetchall():
-                last = max(last, rowid)
-                self.seen[run_id] = time.perf_counter()
-        connection.close()
+            for (run_id,) in look():
+                self.seen.setdefault(run_id, time.perf_counter())
+        close()
+
+    def _looking(self) -> tuple[Callable[[], list[Any]], Callable[[], None]]:
+        """What tells the newest starts, and what ends it."""
+        query = "select run_id from autogen_events where type = 'run.started'"
+        query += " order by {} desc limit 5"
+        if self.database.startswith("sqlite"):
+            lite = sqlite3.connect(self.database.removeprefix("sqlite:///"))
+            newest = query.format("rowid")
+            return lambda: lite.execute(newest).fetchall(), lite.close
+        import psycopg
+
+        post = psycopg.connect(self.database, autocommit=True)
+        newest = query.format("ctid")
+        return lambda: post.execute(newest).fetchall(), post.close
 
 
-async def _latencies_ms(url: str, token: str, path: Path, n: int) -> list[float]:
-    starts = _Starts(path)
+async def _latencies_ms(url: str, token: str, database: str, n: int) -> list[float]:
+    starts = _Starts(database)
     starts.start()
     began: dict[str, float] = {}
     headers = {"Authorization": f"Bearer {token}"}
@@ -158,6 +175,35 @@ async def _durable_s(url: str, token: str) -> float:
         return time.perf_counter() - at
 
 
+async def _followed(url: str, token: str) -> tuple[float, int]:
+    """Seconds from the end of a run until its followers have all of it, and how much is lost."""
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limit, min(most, 4096)), most))
+    headers = {"Authorization": f"Bearer {token}"}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(url, headers=headers, connector=connector) as session:
+        run_id = await _begin(session, "long")
+
+        async def follow() -> int:
+            path, n = f"/api/v1/runs/{run_id}/events", 0
+            async with session.get(path, headers={"Accept": "text/event-stream"}) as got:
+                assert got.status == 200
+                async for line in got.content:
+                    if line.startswith(b"id: "):
+                        n += 1
+                        assert int(line.split()[1]) == n
+            return n
+
+        following = asyncio.gather(*(follow() for _ in range(N_FOLLOWERS)))
+        await _ended(session, run_id)
+        at = time.perf_counter()
+        seen = await following
+        taken = time.perf_counter() - at
+        async with session.get(f"/api/v1/runs/{run_id}/events?limit=1000") as got:
+            n_events = len((await got.json())["items"])
+    return taken, sum(n_events - n for n in seen)
+
+
 async def _plain_s(model: str, latency_ms: int) -> float:
     from autogen import ConversableAgent
 
@@ -177,19 +223,42 @@ async def _plain_s(model: str, latency_ms: int) -> float:
     return time.perf_counter() - at
 
 
+_WORKER = ("-m", "autogen.cli", "worker", "--teams")
+
+
+def _shown(found: list[float]) -> str:
+    p50, p95 = statistics.median(found), sorted(found)[int(len(found) * 0.95)]
+    return f"p50 {p50:.1f} ms, p95 {p95:.1f} ms"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving")
     parser.add_argument("--quick", action="store_true", help="fewer starts")
     parser.add_argument("--database", help="for the runs; a new SQLite file unless given")
     args = parser.parse_args()
+    n = 30 if args.quick else 200
     with tempfile.TemporaryDirectory() as name, _model() as model:
         folder = Path(name)
         path = folder / "runs.db"
         with _served(f"sqlite:///{path}", folder, model, 1000) as (url, token):
-            found = asyncio.run(_latencies_ms(url, token, path, 30 if args.quick else 200))
-            p50, p95 = statistics.median(found), sorted(found)[int(len(found) * 0.95)]
-            print(f"| start of a run, SQLite | p50 {p50:.1f} ms, p95 {p95:.1f} ms | <= 15 ms |")
+            found = asyncio.run(_latencies_ms(url, token, f"sqlite:///{path}", n))
+            print(f"| start of a run, SQLite | {_shown(found)} | p50 <= 15 ms |")
+            taken, n_lost = asyncio.run(_followed(url, token))
+            print(
+                f"| {N_FOLLOWERS:,} followers of a run | {n_lost} events lost, all told "
+                f"{taken:.1f} s after its end | 0 |"
+            )
+        if args.database is not None:
+            with _served(args.database, folder, model, 1000) as (url, token):
+                found = asyncio.run(_latencies_ms(url, token, args.database, n))
+                print(f"| start of a run, Postgres | {_shown(found)} | |")
+            with (
+                _served(args.database, folder, model, 1000, "--no-worker") as (url, token),
+                _process(*_WORKER, str(folder / "teams"), "--database", args.database),
+            ):
+                found = asyncio.run(_latencies_ms(url, token, args.database, n))
+                print(f"| the same, the worker another process | {_shown(found[1:])} | |")
         with _served(args.database or f"sqlite:///{path}", folder, model, 1000) as (url, token):
             taken = asyncio.run(_durable_s(url, token))
             ratio = taken / N_TURNS

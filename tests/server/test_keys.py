@@ -120,13 +120,21 @@ def test_runs_of_a_key_draw_from_its_budget_until_it_is_spent(
         key, _ = runtime.keys.add(
             "thrifty", scopes=["runs:read", "runs:write"], budget="key thrifty"
         )
-    for _ in range(10):
-        made = server.call("POST", "/api/v1/runs", {"team": "talk", "message": "hi"}, token=key)
+    asked = {"team": "talk", "message": "hi"}
+    ids = []
+    for n in range(10):
+        named = {"Idempotency-Key": f"thrifty {n}"}
+        made = server.call("POST", "/api/v1/runs", asked, token=key, headers=named)
         if made.status != 201:
             break
+        ids.append(made.json["id"])
         path = f"/api/v1/runs/{made.json['id']}/wait?timeout_s=10"
         assert server.call("GET", path, token=key).status == 200
     assert (made.status, made.is_problem) == (402, True)
+    # What has begun can be asked for again.
+    named = {"Idempotency-Key": "thrifty 0"}
+    again = server.call("POST", "/api/v1/runs", asked, token=key, headers=named)
+    assert (again.status, again.json["id"]) == (201, ids[0])
     # Nobody else's.
     assert server.ended(server.begin("talk"))["status"] == "finished"
 

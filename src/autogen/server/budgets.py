@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
+from ..errors import UnknownRun
 from ..runtime.worker import is_own_budget
 from ..store.account import BudgetRecord
 from .callers import Caller, needs
@@ -60,14 +61,31 @@ def may_name(caller: Caller, name: str) -> bool:
     return is_shared or caller.sees is None or name == caller.budget
 
 
-def unspent(parts: Parts, names: Collection[str]) -> dict[str, BudgetRecord]:
+def unspent(
+    parts: Parts, names: Collection[str], *, run_id: str | None = None
+) -> dict[str, BudgetRecord]:
     """The budgets with these names, those that there are.
+
+    Args:
+        parts: Of the service.
+        names: Of the budgets that a run would draw from.
+        run_id: Of the run, where a client names it: one that has begun is no new one.
 
     Raises:
         Problem: 402; one of them is spent.
     """
     found = {one.name: one for one in parts.runtime.budgets(names)} if names else {}
     for one in found.values():
-        if one.is_spent:
+        if one.is_spent and not _has_begun(parts, run_id):
             raise Problem(402, f"the budget {one.name!a} is spent; raise its limits.")
     return found
+
+
+def _has_begun(parts: Parts, run_id: str | None) -> bool:
+    if run_id is None:
+        return False
+    try:
+        parts.runtime.run(run_id)
+    except UnknownRun:
+        return False
+    return True

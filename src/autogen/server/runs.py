@@ -82,14 +82,15 @@ def begun(
     if asked.team not in parts.teams:
         known = ", ".join(sorted(parts.teams)) or "none"
         raise Problem(422, f"there is no team {asked.team!a}; known are: {known}.")
-    budget = _budget_for(parts, caller, asked)
+    named = None if key is None else _id_of_key(key, caller.id)
+    budget = _budget_for(parts, caller, asked, run_id=named)
     for file_id in asked.files:
         file_of_caller(parts, caller, file_id)
     chat: dict[str, Any] = {} if asked.max_turns is None else {"max_turns": asked.max_turns}
     run_id = parts.runtime.submit(
         asked.team,
         asked.message,
-        id=None if key is None else _id_of_key(key, caller.id),
+        id=named,
         budget=budget,
         timeout_s=asked.timeout_s,
         priority=asked.priority,
@@ -105,7 +106,9 @@ def begun(
     return made(told)
 
 
-def _budget_for(parts: Parts, caller: Caller, asked: RunIn) -> dict[str, Any] | str | None:
+def _budget_for(
+    parts: Parts, caller: Caller, asked: RunIn, *, run_id: str | None
+) -> dict[str, Any] | str | None:
     """What the run may spend: limits of its own, or the name of a budget that is not spent.
 
     Raises:
@@ -113,7 +116,8 @@ def _budget_for(parts: Parts, caller: Caller, asked: RunIn) -> dict[str, Any] | 
     """
     named = asked.budget if isinstance(asked.budget, str) else None
     wanted = {named} if named is not None and may_name(caller, named) else set()
-    found = unspent(parts, wanted | ({caller.budget} if caller.budget is not None else set()))
+    everything = wanted | ({caller.budget} if caller.budget is not None else set())
+    found = unspent(parts, everything, run_id=run_id)
     if named is not None and named not in wanted & found.keys():
         raise Problem(422, f"there is no budget {named!a}; make it with PUT /api/v1/budgets/NAME.")
     return asked.budget.limits() if isinstance(asked.budget, BudgetIn) else named
@@ -137,10 +141,12 @@ def list_runs(
     """Runs, the newest first."""
     after = None if cursor is None else id_of_cursor(cursor)
     try:
+        if after is not None:
+            run_of_caller(parts, caller, after)
         found = parts.runtime.runs(
             status=status, team=team, belongs_to=caller.sees, after=after, limit=limit
         )
-    except UnknownRun:
+    except (UnknownRun, Problem):
         raise Problem(422, "the run of this cursor is gone; list from the beginning.") from None
     more = cursor_of(found[-1].id) if len(found) == limit else None
     return as_json({"items": runs_of(parts.runtime, found), "next": more})

@@ -263,11 +263,14 @@ class _Runs(RequestHandler):
         async with _in_words_of_a2a():
             caller = _caller(context)
             may(caller, "runs:read")
+            after = _checked(params.page_token) or None
+            if after is not None:
+                await run_in_threadpool(self._own, caller, after)
             records = await run_in_threadpool(
                 self._parts.runtime.runs,
                 team=self._team,
                 belongs_to=caller.sees,
-                after=_checked(params.page_token) or None,
+                after=after,
                 limit=size,
             )
             tasks = []

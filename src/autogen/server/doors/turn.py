@@ -221,7 +221,7 @@ def begun(
         known = ", ".join(sorted(parts.teams)) or "none"
         raise Problem(404, f"there is no team {team!a}; known are: {known}.")
     more: dict[str, Any] = {"carryover": list(context)} if context else {}
-    unspent(parts, [] if caller.budget is None else [caller.budget])
+    unspent(parts, [] if caller.budget is None else [caller.budget], run_id=id)
     run_id = parts.runtime.submit(
         team, message, id=id, belongs_to=caller.id, shared_budget=caller.budget, **more
     )
