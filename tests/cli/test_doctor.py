@@ -100,4 +100,4 @@ def test_cgroups_are_told_by_version(tmp_path, files, offered):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     said = doctor._cgroups(tmp_path)
-    assert said.startswith(f"{offered}; each wall above says")
+    assert said.startswith(f"{offered}; each wall below says")

@@ -136,7 +136,7 @@ def _cgroups(root: Path = Path("/sys/fs/cgroup")) -> str:
         if (root / mark).is_file() or (root / "unified" / mark).is_file()
     ]
     offered = f"version {' and '.join(versions)}" if versions else "none"
-    return f"{offered}; each wall above says whether it has a group of its own"
+    return f"{offered}; each wall below says whether it has a group of its own"
 
 
 def _keys() -> list[dict[str, str]]:

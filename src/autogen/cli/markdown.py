@@ -45,11 +45,6 @@ class MarkdownStream:
         #: Language of a block that was opened but not told yet: its first line may name a file.
         self._waiting: str | None = None
 
-    @property
-    def is_in_code(self) -> bool:
-        """Whether the next line is one of a code block."""
-        return bool(self._fence)
-
     def feed(self, text: str) -> None:
         """Take the next piece."""
         *whole, self._rest = (self._rest + text).split("\n")

@@ -96,13 +96,13 @@ def _check_name(name: str) -> None:
 
 
 @files.get("/files/{file_id}", response_model=FileOut, dependencies=[needs("files:write")])
-def getfile_of_caller(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
+def get_file(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
     """What is known of a file."""
     return as_json(file_of(file_of_caller(parts, caller, file_id)))
 
 
 @files.delete("/files/{file_id}", status_code=204, dependencies=[needs("files:write")])
-def deletefile_of_caller(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
+def delete_file(parts: PartsOf, caller: CallerOf, file_id: RunId) -> Response:
     """Forget a file; runs that were begun with it keep it."""
     parts.runtime.delete_file(file_of_caller(parts, caller, file_id).id)
     return Response(status_code=204)
