@@ -7,6 +7,7 @@ every way that a service or a network can.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ _REST = "*"
 _START_S = 10.0
 _BACKLOG = 1024
 _CLOSING_TURNS = 10
+_AZURE = re.compile(r"/openai/deployments/[^/]+/chat/completions")
 # The official client and others do not try again when told so.
 _FINAL = {"x-should-retry": "false"}
 
@@ -38,10 +40,11 @@ class LoopbackLLM(Strict):
         with LoopbackLLM(["hello", Reply(status=429, retry_after_s=0), "again"]) as srv:
             agent = AssistantAgent("agent", llm_config=srv.config())
 
-    It serves `POST /v1/chat/completions` (whole and streamed) from the script, and `/v1/models`,
-    `/v1/embeddings` and `/health` without one. A call that the script does not know is answered
-    with status 500 and raises `UnexpectedCall` at the end of the `with` block or in
-    `assert_done()`; replies that are left raise `UnusedReplies` there.
+    It serves `POST /v1/chat/completions` (whole and streamed) from the script, at the addresses of
+    Azure's deployments too, and `/v1/models`, `/v1/embeddings` and `/health` without one. A call
+    that the script does not know is answered with status 500 and raises `UnexpectedCall` at the
+    end of the `with` block or in `assert_done()`; replies that are left raise `UnusedReplies`
+    there.
 
     Args:
         script: A list of replies, a function that is called with each `Request` and gives one, or a
@@ -262,7 +265,7 @@ class _Endpoints(Listener):
         if request.method == "POST":
             if not isinstance(request.json, dict):
                 raise ValueError("the body is not a JSON object")
-            if path == "/v1/chat/completions":
+            if path == "/v1/chat/completions" or _AZURE.fullmatch(path):
                 return self._chat(request)
             if path == "/v1/embeddings":
                 return [plain(embeddings(request))]
