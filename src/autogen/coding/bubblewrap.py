@@ -31,7 +31,7 @@ from .gate import PORT, Gate
 from .group import Group, make_group
 from .interpreter import Interpreter, is_inside, running_interpreter
 from .link import Link, RunnerLost, Waker
-from .program import compiled_runner, memory_file
+from .program import compiled, memory_file
 from .spawn import spawn
 
 __all__ = ["Mount", "Plan", "start_wall"]
@@ -223,6 +223,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
     owner = os.geteuid()
     argv: list[str] = []
     drop: list[str] = []
+    fds: list[int] = []
     if variant.mapped:
         state = os.stat(plan.work_dir)
         if max(state.st_uid, state.st_gid) >= ID_RANGE:
@@ -233,13 +234,15 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         base = FIRST_ID + secrets.randbelow(ID_RANGES) * ID_RANGE
         owner = state.st_uid
         mapped = [plan.work_dir, *(mount.host for mount in plan.mounts)]
-        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("rootmount.py"))]
+        fds.append(memory_file("rootmount", compiled("rootmount.py")))
+        argv = [sys.executable, "-I", "-S", f"/proc/self/fd/{fds[-1]}"]
         argv += [str(base), str(ID_RANGE), *dict.fromkeys(mapped), "--"]
         drop = [setpriv, f"--reuid={base + state.st_uid}", f"--regid={base + state.st_gid}"]
         drop += ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
-    filter_fd = _seccomp_fd()
-    program_fd = memory_file("runner", compiled_runner())
+    fds += [filter_fd := _seccomp_fd()]
+    fds += [program_fd := memory_file("runner", compiled("runner.py"))]
     info, info_writer = os.pipe()
+    fds += [info_writer]
     door, inner_door = socket.socketpair()
     try:
         argv += [bwrap, *_isolation(variant, plan), "--seccomp", str(filter_fd)]
@@ -253,7 +256,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(filter_fd, program_fd, info_writer, inner_door.fileno()),
+            pass_fds=(*fds, inner_door.fileno()),
             env=outer_environment(),
             cwd="/",
             bufsize=0,
@@ -265,7 +268,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         door.close()
         raise
     finally:
-        for fd in (filter_fd, program_fd, info_writer):
+        for fd in fds:
             os.close(fd)
         inner_number = inner_door.fileno()
         inner_door.close()

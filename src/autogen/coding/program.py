@@ -1,4 +1,4 @@
-"""The runner as compiled code, in memory: starting it from source would compile it every time."""
+"""Programs as compiled code, in memory: starting them from source would compile them each time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["compiled_runner", "memory_file"]
+__all__ = ["compiled", "memory_file"]
 
 
-@lru_cache(maxsize=1)
-def compiled_runner() -> bytes:
-    """What a compiled file of `runner.py` holds, for the Python that runs this program."""
-    source = Path(__file__).with_name("runner.py").read_bytes()
-    code = compile(source, "runner.py", "exec", dont_inherit=True)
+@lru_cache(maxsize=4)
+def compiled(name: str) -> bytes:
+    """What a compiled file of the module `name` holds, for the Python that runs this program."""
+    source = Path(__file__).with_name(name).read_bytes()
+    code = compile(source, name, "exec", dont_inherit=True)
     # Source: PEP 552; flags, time and size are not looked at in a file that is run by its path.
     return importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
 

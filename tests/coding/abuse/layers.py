@@ -54,7 +54,7 @@ def change_runner(old: str, new: str) -> None:
     assert source.count(old) == 1, f"{old!r} is not there once"
     # The package that the stage imports is a copy of its own.
     path.write_text(source.replace(old, new))
-    program.compiled_runner.cache_clear()
+    program.compiled.cache_clear()
 
 
 def change_entry(old: str, new: str) -> None:
