@@ -108,7 +108,13 @@ def _answer(op: Any) -> Any:
             deliver(run, op.event)
         return None
     if kind is Gather:
-        running()
+        try:
+            running()
+        except BaseException:
+            # Python warns of a coroutine that nobody began.
+            for core in op.cores:
+                core.close()
+            raise
         return _gather(op)
     if kind is Sleep:
         return _pause(op.seconds)

@@ -69,7 +69,13 @@ async def _call(op: Call[Any]) -> Any:
 async def _other(op: Any) -> Any:
     kind = type(op)
     if kind is Gather:
-        running()
+        try:
+            running()
+        except BaseException:
+            # Python warns of a coroutine that nobody began.
+            for core in op.cores:
+                core.close()
+            raise
         return await _gather_async(op)
     if kind is Sleep:
         run = running()
