@@ -210,3 +210,76 @@ def test_host_that_code_was_refused_can_be_allowed(studio, look):
     expect(window.output.last).to_contain_text("let out")
     expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE))
     assert "egress.allowed" in studio.types(run_id)
+
+
+@pytest.mark.wall
+def test_host_cannot_be_allowed_once_the_run_is_over(studio, look):
+    window = look().enter()
+    run_id = window.begin("reach", "Fetch it.")
+    expect(window.button("Allow files.example").first).to_be_visible()
+    window.button("Stop run").click()
+    expect(window.transcript).to_contain_text("not allowed")
+    expect(window.button("Allow files.example")).to_have_count(0)
+    assert "egress.allowed" not in studio.types(run_id)
+
+
+def test_button_that_came_too_late_is_answered_where_it_is_seen(studio, look):
+    run_id = studio.begin("group", "Why is the sky blue?")
+    studio.ended(run_id)
+    window = look().enter()
+    # What another window did a moment ago is not known here yet.
+    window.page.route(
+        re.compile(rf"/api/v1/runs/{run_id}$"),
+        lambda route: route.fulfill(json={**route.fetch().json(), "status": "failed"}),
+    )
+    window.open(run_id).button("Resume").click()
+    expect(window.page.get_by_role("alert")).to_contain_text("the run is finished")
+    expect(window.page.get_by_role("alert")).to_be_in_viewport()
+    window.button("Close this message").click()
+    expect(window.page.get_by_role("alert")).to_have_count(0)
+    window.page.unroute_all()
+    window.expect_complaints("409")
+
+
+def test_budget_that_is_spent_can_be_raised(studio, look):
+    run_id = studio.begin("turns", "Go.", budget={"steps": 4})
+    window = look().enter().open(run_id)
+    expect(window.status).to_contain_text("budget spent")
+    n_said = len(studio.words(run_id))
+    window.button("Raise the budget").click()
+    dialog = window.page.get_by_role("dialog")
+    expect(dialog.get_by_label("Steps")).to_have_value("8")
+    dialog.get_by_label("Steps").fill("12")
+    dialog.get_by_role("button", name="Go on").click()
+    expect(window.transcript).to_contain_text("turn 12")
+    expect(window.status).to_contain_text("budget spent")
+    assert len(studio.words(run_id)) > n_said
+    window.expect_everything_once(run_id)
+
+
+def test_old_messages_of_a_long_run_are_shown_to_whoever_scrolls_up(studio, look):
+    run_id = studio.begin("long", "Go.")
+    window = look().enter().open(run_id)
+    expect(window.transcript).to_contain_text("turn 250", timeout=60_000)
+    assert window.messages.count() <= 400
+    expect(window.messages.last).to_be_in_viewport()
+    while window.page.locator(".earlier").count():
+        window.page.mouse.wheel(0, -20_000)
+    window.expect_everything_once(run_id)
+    window.page.mouse.wheel(0, -1_000_000)
+    expect(window.messages.first).to_be_in_viewport()
+
+
+def test_views_of_a_run_have_addresses_and_the_way_back(studio, look):
+    run_id = studio.begin("group", "Why is the sky blue?")
+    studio.ended(run_id)
+    window = look().enter()
+    window.page.goto(f"{studio.url}/studio/runs/{run_id}/timeline")
+    expect(window.tab("Timeline")).to_have_attribute("aria-selected", "true")
+    window.tab("Team").click()
+    expect(window.page.get_by_role("img", name=re.compile("Graph"))).to_be_visible()
+    assert window.page.url.endswith(f"{run_id}/team")
+    window.page.go_back()
+    expect(window.tab("Timeline")).to_have_attribute("aria-selected", "true")
+    window.page.reload()
+    expect(window.page.get_by_role("group", name="Steps")).to_be_visible()

@@ -104,6 +104,8 @@ def answer(request: Request) -> Reply:
     n_said = sum(message["role"] == "assistant" for message in messages)
     if persona == "turns":
         return Reply(f"turn {n_said + 1}", delay_s=0.05)
+    if persona == "quick":
+        return Reply(f"turn {n_said + 1}")
     if persona in ("writer", "critic"):
         # In a group everybody else's words come from `user`.
         n_said = sum(message.get("name") == persona for message in messages)

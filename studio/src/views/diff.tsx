@@ -81,7 +81,7 @@ function rowsOf(left: MessageItem[], right: MessageItem[]): ReactNode[] {
       shared.push(a);
     } else {
       fold();
-      rows.push(<Cell key={`${at} left`} message={a} />, <Cell key={`${at} right`} message={b} />);
+      rows.push(<Cell key={`${at} left`} message={a} />, <Cell key={`${at} right`} message={b} isRight />);
     }
   }
   fold();
@@ -104,12 +104,12 @@ function Shared({ messages }: { messages: MessageItem[] }) {
   );
 }
 
-function Cell({ message }: { message: MessageItem | undefined }) {
+function Cell({ message, isRight }: { message: MessageItem | undefined; isRight?: boolean }) {
   const hue = useHue(message?.agent ?? "");
   const { at, isNear } = useNear<HTMLDivElement>();
   if (!message) return <div className="cell is-empty" />;
   return (
-    <div className={`cell ${hue}`} ref={at}>
+    <div className={`cell ${hue}${isRight ? " is-right" : ""}`} ref={at}>
       <strong className="agent">{message.agent}</strong>
       {isNear ? (
         <Words>{message.content}</Words>

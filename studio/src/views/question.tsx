@@ -14,8 +14,10 @@ export function QuestionCard(props: {
   question: Question;
   about: MessageItem | undefined;
   onAnswered: () => void;
+  /** Somebody else was faster, or the time was up: told elsewhere, because this card goes. */
+  onLate: (words: string) => void;
 }) {
-  const { question, about, onAnswered } = props;
+  const { question, about, onAnswered, onLate } = props;
   const isApproval = question.kind === "approve";
   const original = about ? about.content || about.toolCalls.map((one) => one.args).join("\n") : "";
   const [mode, setMode] = useKept(`mode ${question.id}`, isApproval ? "choose" : "text");
@@ -33,8 +35,13 @@ export function QuestionCard(props: {
       onAnswered();
     } catch (error) {
       const isOver = error instanceof Problem && (error.status === 409 || error.status === 410);
-      if (isOver) onAnswered();
-      setTrouble(error instanceof Error ? error.message : String(error));
+      const words = error instanceof Error ? error.message : String(error);
+      if (isOver) {
+        onLate(words);
+        onAnswered();
+      } else {
+        setTrouble(words);
+      }
       setBusy(false);
     }
   };

@@ -126,6 +126,7 @@ export function RunView({ id, view }: { id: string; view: View }) {
                     question={one}
                     about={messages.find((message) => message.pos === one.pos)}
                     onAnswered={look}
+                    onLate={setTrouble}
                   />
                 ))}
             </Transcript>

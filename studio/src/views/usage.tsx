@@ -53,11 +53,11 @@ export function UsageView() {
             <thead>
               <tr>
                 <th scope="col">{BY[by]}</th>
+                <th scope="col" className="num">Cost</th>
                 <th scope="col" className="num">Calls</th>
                 <th scope="col" className="num">Cached</th>
                 <th scope="col" className="num">In</th>
                 <th scope="col" className="num">Out</th>
-                <th scope="col" className="num">Cost</th>
                 <th scope="col" className="bars">Share</th>
               </tr>
             </thead>
@@ -65,11 +65,11 @@ export function UsageView() {
               {rows.map((one) => (
                 <tr key={one.key ?? ""}>
                   <td>{one.key ?? "(nobody said)"}</td>
+                  <td className="num">{money(one.cost_usd, one.is_cost_known)}</td>
                   <td className="num">{count(one.n_calls)}</td>
                   <td className="num">{count(one.n_cached)}</td>
                   <td className="num">{count(one.prompt_tokens)}</td>
                   <td className="num">{count(one.completion_tokens)}</td>
-                  <td className="num">{money(one.cost_usd, one.is_cost_known)}</td>
                   <td className="bars">
                     <span className="bar kind-model" style={{ width: `${most > 0 ? (one.cost_usd / most) * 100 : 0}%` }} />
                   </td>
@@ -79,11 +79,11 @@ export function UsageView() {
             <tfoot>
               <tr>
                 <th scope="row">All</th>
+                <td className="num">{money(whole, isKnown)}</td>
                 <td className="num">{count(sumOf(rows, "n_calls"))}</td>
                 <td className="num">{count(sumOf(rows, "n_cached"))}</td>
                 <td className="num">{count(sumOf(rows, "prompt_tokens"))}</td>
                 <td className="num">{count(sumOf(rows, "completion_tokens"))}</td>
-                <td className="num">{money(whole, isKnown)}</td>
                 <td className="bars" />
               </tr>
             </tfoot>

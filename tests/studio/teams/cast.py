@@ -65,6 +65,14 @@ def turns() -> dict[str, Any]:
     return {**chat, "max_turns": 60}
 
 
+@autogen.team("long")
+def long() -> dict[str, Any]:
+    """Two who say more than is shown at once."""
+    chat = _pair("quick", default_auto_reply="go on", max_consecutive_auto_reply=400)
+    chat["recipient"].update_max_consecutive_auto_reply(400)
+    return {**chat, "max_turns": 250}
+
+
 @autogen.team("group")
 def group() -> dict[str, Any]:
     """Three who write a text together."""
