@@ -223,9 +223,9 @@ async def _tell_of_error(chat: Chat, partial: ChatResult, error: BaseException) 
         if chat.stop_reason != "budget":
             await event("error", data, agent=chat.initiator.name)
         await _tell_end(chat, partial)
-    except Exception as failed:  # noqa: BLE001 the first error is the one to raise
-        if failed is not error:
-            error.add_note(f"Telling whoever watches failed too: {failed!r}")
+    except Exception as another:  # noqa: BLE001 the first error is the one to raise
+        if another is not error:
+            error.add_note(f"Telling whoever watches failed too: {another!r}")
 
 
 async def _tell_end(chat: Chat, result: ChatResult) -> None:

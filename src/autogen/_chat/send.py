@@ -75,6 +75,7 @@ async def receive(
     with chat_opened(sender, agent, silent=bool(silent)) as (own, _):
         await _hear(agent, message, sender, silent)
         if _is_answer_due(agent, sender, request_reply):
+            # As in `send`: with one before it, what was just heard is no first message.
             own.n_messages = len(agent.chat_messages[sender][-2:])
             own.mailbox.append((agent, sender))
             await converse(own, silent)
