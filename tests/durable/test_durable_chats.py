@@ -422,3 +422,57 @@ def test_a_fork_shares_the_beginning_and_goes_its_own_way(face: Face, database: 
     difference = runtime.diff("run", "fork")
     assert (difference.n_same, len(difference.left)) == (3, 5)
     assert events_of(database, "fork")[0].type == "run.forked"
+
+
+def test_only_what_somebody_said_is_edited_in_a_fork(face: Face, database: str) -> None:
+    """An automatic reply has no step, also where it says what a model said before."""
+    talk(face, database, ["one", "more", "three", "four"])
+    runtime = Runtime(database)
+    said = [event for event in runtime.events("run") if event.type == "message.sent"]
+    words = [event.data["message"]["content"] for event in said]
+    assert words == ["hi", "one", "more", "more", "more", "three", "more", "four"]
+    for n in (2, 4, 6):
+        with pytest.raises(UsageError, match="no automatic reply"):
+            runtime.fork("run", at=said[n].pos or 0, edit="MORE")
+    runtime.fork("run", at=said[3].pos or 0, edit="MORE", id="model")
+    result = talk(face, database, ["3", "4"], id="model")
+    assert texts(result.chat_history)[:5] == ["hi", "one", "more", "MORE", "more"]
+    runtime.fork("run", at=said[0].pos or 0, edit="ho", id="opening")
+    result = talk(face, database, ["1", "2", "3", "4"], id="opening", message="ho")
+    assert texts(result.chat_history)[:2] == ["ho", "1"]
+
+
+def test_what_a_member_of_a_group_said_is_edited(face: Face, database: str) -> None:
+    def chat(said: Any, id: str) -> Any:
+        second = speaker("second", said)
+        first = plain("first", default_auto_reply="from first")
+        group = GroupChat([first, second], [], max_round=4, speaker_selection_method="round_robin")
+        manager = GroupChatManager(groupchat=group)
+        face.initiate_chat(plain("u"), manager, message="go", silent=True, run=under(database, id))
+        return texts(group.messages)
+
+    assert chat(["one"], "run") == ["go", "from first", "one", "from first"]
+    runtime = Runtime(database)
+    said = {e.data["message"]["content"]: e for e in runtime.events("run") if "message" in e.data}
+    runtime.fork("run", at=said["one"].pos or 0, edit="ONE", id="fork")
+    assert chat([], "fork") == ["go", "from first", "ONE", "from first"]
+    with pytest.raises(UsageError, match="no automatic reply"):
+        runtime.fork("run", at=said["from first"].pos or 0, edit="FIRST")
+
+
+def test_what_a_nested_chat_gave_is_edited_where_it_was_said_last(
+    face: Face, database: str
+) -> None:
+    def chat(inner: Any, id: str) -> Any:
+        a, b = plain("a", default_auto_reply="more"), plain("b")
+        nested = {"recipient": speaker("e", inner), "max_turns": 1, "summary_method": "last_msg"}
+        b.register_nested_chats([nested], trigger=lambda sender: True)
+        run = under(database, id)
+        return texts(face.initiate_chat(a, b, message="hi", max_turns=2, run=run).chat_history)
+
+    assert chat(["one", "two"], "run") == ["hi", "one", "more", "two"]
+    runtime = Runtime(database)
+    said = [e for e in runtime.events("run") if e.type == "message.sent"]
+    (place,) = [e.pos or 0 for e in said if e.data["message"]["content"] == "two" and not e.parent]
+    runtime.fork("run", at=place, edit="TWO", id="fork")
+    assert chat([], "fork") == ["hi", "one", "more", "TWO"]

@@ -15,6 +15,7 @@ from .._kernel.recorder import Entry
 from ..errors import ReplayMismatch, UsageError
 from ..events import Event
 from ..store.base import RunRecord
+from ..store.sql import SqlStore
 from .putting import telling_of
 from .teams import team_named
 
@@ -88,15 +89,17 @@ def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id
     request, edits = record.request, None
     if edit is not None:
         shared = database.entries(record)[:n_steps]
-        place = _source_of(event, shared)
+        n_before = _n_steps_before(store, run_id, event)
+        place = _source_of(event, shared[n_before or 0 :])
         if place is not None:
             edits = {place: edit}
-        elif not shared and isinstance(request.get("message"), str):
+        elif n_before is None and not shared and isinstance(request.get("message"), str):
             request = {**request, "message": edit}
         else:
             raise UsageError(
                 f"event {at} of run {run_id!r} can't be edited: only what a model, a person or the "
-                "opening message said can. Give the number of such a `message.sent` event."
+                "opening message said can, and no automatic reply or result of a tool. Give the "
+                "number of such a `message.sent` event; the one before may do."
             )
     made, is_new = store.create_run(
         RunRecord(
@@ -115,11 +118,30 @@ def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id
     return made
 
 
+def _n_steps_before(store: SqlStore, run_id: str, event: Event) -> int | None:
+    """How many steps belong to what was said before a message; None where nothing was.
+
+    What was said in a nested chat in between led to it. A chat begins with what was said around it.
+    """
+    newest: int | None = None
+    for pos in range((event.pos or 1) - 1, 0, -1):
+        earlier, n_steps = store.event_at(run_id, pos)
+        if earlier.type == "message.sent":
+            newest = n_steps if newest is None else newest
+            if earlier.chat_id == event.chat_id:
+                return n_steps
+    return newest
+
+
+def _words(event: Event) -> Any:
+    return (event.data.get("message") or {}).get("content")
+
+
 def _source_of(event: Event, entries: Sequence[Entry]) -> str | None:
     """The position of the newest step that gave what a message says."""
     if event.type != "message.sent":
         return None
-    said = (event.data.get("message") or {}).get("content")
+    said = _words(event)
     if said is None:
         return None
     for entry in reversed(entries):
