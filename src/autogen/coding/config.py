@@ -90,6 +90,11 @@ def _check_values(config: Mapping[str, Any]) -> None:
         raise UsageTypeError(
             f"use_docker is {use_docker!r}; it must be True, False, None, or names of images."
         )
+    if isinstance(use_docker, str) and use_docker.strip().lower() in (*TRUE, *FALSE, "none", ""):
+        raise UsageError(
+            f"use_docker is the text {use_docker!r}, which would be the name of an image; write "
+            "True, False or None without quotes."
+        )
     docker_wish(use_docker)
 
 

@@ -40,7 +40,9 @@ class CodeExecutorFactory:
                 )
             made: CodeExecutor = executor_class(executor)(**options)
             return made
-        raise UsageError(f"Unknown code executor {executor}")
+        unknown = UsageError(f"Unknown code executor {executor}")
+        unknown.add_note(f"give an executor, or one of {', '.join(map(repr, EXECUTORS))}.")
+        raise unknown
 
 
 def legacy_executor(config: Mapping[str, Any]) -> CodeExecutor:

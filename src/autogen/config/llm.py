@@ -41,6 +41,7 @@ _NO_MODEL = (
     "'llm_config' or in each config of 'config_list'."
 )
 _OWN_CLIENT_KEYS = ("model_client", "model_client_cls")
+_SAYING_MODEL = ("config_list", "model", *_OWN_CLIENT_KEYS)
 #: Text that was meant as the path of a file: no JSON, and with a slash in it or such an ending.
 _PATH = re.compile(r"""(?![\[{"])[^\n]*(?:[/\\][^\n]*|\.json)""")
 _Filter = Mapping[str, Sequence[Any]]
@@ -80,7 +81,9 @@ def parse_llm_config(llm_config: Any) -> dict[str, Any] | Literal[False]:
             _check(entry, parsed)
             copies.append(dict(entry))
         if not copies:
-            raise UsageError(_NO_MODEL)
+            raise _no_model(
+                "config_list is empty; a filter_dict that fits no entry of the file leaves it so."
+            )
         parsed["config_list"] = copies
     for key in ("tools", "functions"):
         if isinstance(parsed.get(key), list):
@@ -91,10 +94,28 @@ def parse_llm_config(llm_config: Any) -> dict[str, Any] | Literal[False]:
 def _check(entry: Mapping[str, Any], base: Mapping[str, Any]) -> None:
     """What can be said about an entry before it is used."""
     if not _names_model(entry, base):
-        raise UsageError(_NO_MODEL)
+        # Slow to import, and only for a mistake.
+        from difflib import get_close_matches
+
+        misspelt = {
+            key: meant[0]
+            for key in (*entry, *base)
+            if (meant := get_close_matches(str(key), _SAYING_MODEL, 1, 0.75)) and key != meant[0]
+        }
+        raise _no_model(
+            *(f"{key!r} is no option; did you mean {meant!r}?" for key, meant in misspelt.items())
+        )
     api_type = entry.get("api_type", base.get("api_type"))
     if api_type is not None:
         provider(api_type, base_url=entry.get("base_url", base.get("base_url")))
+
+
+def _no_model(*notes: str) -> UsageError:
+    """The error, whose text is that of AutoGen 0.2, with what may have happened as its notes."""
+    error = UsageError(_NO_MODEL)
+    for note in notes:
+        error.add_note(note)
+    return error
 
 
 def _names_model(entry: Mapping[str, Any], base: Mapping[str, Any]) -> bool:

@@ -28,5 +28,20 @@ ROWS = [
         "A receive that makes the reply itself works, and the chat has a stop_reason.",
         why="there was no stop_reason",
     ),
+    better(
+        "bad:config",
+        "Usual mistakes in a configuration are told with what was found and what to write.",
+        why="they failed at the first call, in the words of other packages, or not at all",
+    ),
+    better(
+        "bad:service",
+        "An error of a model service says which service and model, what happened, what to do.",
+        why="it said the status and the body",
+    ),
+    better(
+        "bad:hook",
+        "A hook that raises ends the chat with its own error, which carries the history.",
+        why="the history was lost",
+    ),
     same("bad:duck", "Anything that sends and receives can take part."),
 ]

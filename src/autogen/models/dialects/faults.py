@@ -191,7 +191,10 @@ def _kind(
     if status == 429:
         if not words.isdisjoint(_NO_MONEY):
             return RateLimited, "Waiting does not help: the account has no quota left."
-        return RateLimited, ""
+        return RateLimited, (
+            "Try again later, ask less often ('api_rate_limit' of the config entry), or name "
+            "further entries to fall back to."
+        )
     is_too_long = not words.isdisjoint(_TOO_LONG_CODES)
     if (status in (408, 409) or status >= 500) and not is_too_long:
         return ServerFault, ""
