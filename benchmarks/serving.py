@@ -135,16 +135,14 @@ class _Starts(threading.Thread):
     def _looking(self) -> tuple[Callable[[], list[Any]], Callable[[], None]]:
         """What tells the newest starts, and what ends it."""
         query = "select run_id from autogen_events where type = 'run.started'"
-        query += " order by {} desc limit 5"
         if self.database.startswith("sqlite"):
             lite = sqlite3.connect(self.database.removeprefix("sqlite:///"))
-            newest = query.format("rowid")
+            newest = f"{query} order by rowid desc limit 5"
             return lambda: lite.execute(newest).fetchall(), lite.close
         import psycopg
 
         post = psycopg.connect(self.database, autocommit=True)
-        newest = query.format("ctid")
-        return lambda: post.execute(newest).fetchall(), post.close
+        return lambda: post.execute(query).fetchall(), post.close
 
 
 async def _latencies_ms(url: str, token: str, database: str, n: int) -> list[float]:

@@ -205,7 +205,11 @@ N_CROWD = 10_000
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_ten_thousand_connections_keep_nobody_out(tmp_path: Path, many_descriptors: int) -> None:
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # The server sees to it that it has more than it was begun with.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, most))
     server = Serving(f"sqlite:///{tmp_path / 'runs.db'}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
     waits_s = []
     try:
         with ExitStack() as all_of_them:
@@ -226,7 +230,7 @@ def test_ten_thousand_connections_keep_nobody_out(tmp_path: Path, many_descripto
             assert server.ended(run_id)["status"] == "finished"
             # Those who had to go know it.
             n_closed = len(poll.poll(0))
-            assert n_closed >= many_descriptors - 4000
+            assert many_descriptors - 4000 <= n_closed < many_descriptors - 1000
         assert server.get("/healthz") == {"status": "ok"}
         assert server.stop() == 0
     finally:
