@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._chat.wiring import RunOptions
 from .._durable.database import Database, edited
@@ -15,9 +15,11 @@ from .._kernel.recorder import Entry
 from ..errors import ReplayMismatch, UsageError
 from ..events import Event
 from ..store.base import RunRecord
-from ..store.sql import SqlStore
 from .putting import telling_of
 from .teams import team_named
+
+if TYPE_CHECKING:
+    from ..store.sql import SqlStore
 
 __all__ = ["Difference", "Replay", "difference", "forked", "replayed", "replaying"]
 
