@@ -68,9 +68,10 @@ def turns() -> dict[str, Any]:
 @autogen.team("long")
 def long() -> dict[str, Any]:
     """Two who say more than is shown at once."""
-    chat = _pair("quick", default_auto_reply="go on", max_consecutive_auto_reply=400)
-    chat["recipient"].update_max_consecutive_auto_reply(400)
-    return {**chat, "max_turns": 250}
+    turns = int(os.environ.get("AUTOGEN_TEST_TURNS", "250"))
+    chat = _pair("quick", default_auto_reply="go on", max_consecutive_auto_reply=turns)
+    chat["recipient"].update_max_consecutive_auto_reply(turns)
+    return {**chat, "max_turns": turns}
 
 
 @autogen.team("group")
