@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,6 +74,22 @@ def either(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Makes local executors and, in a second round, sandboxes, for what both do alike."""
     made: Callable[..., Any] = request.getfixturevalue(request.param)
     return made
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, require_part: Callable[..., Any]) -> Iterator[Path]:
+    """A folder of 1 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=64", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode != 0:
+        require_part("mounting", because=mounted.stderr.strip(), do="run the tests as root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

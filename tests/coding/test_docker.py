@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -586,6 +587,31 @@ def test_work_dir_that_was_made_anew_is_seen(docker_box, run, tmp_path):
     run(box, "open('old', 'w')")
     (tmp_path / "work").rename(tmp_path / "away")
     assert run(box, "import os; print(os.path.exists('old'))").output == "False\n"
+
+
+def test_work_dir_that_is_removed_is_made_anew(docker_box, run, tmp_path):
+    """A container goes on showing the folder that is gone: the next block needs another."""
+    box = docker_box()
+    run(box, "open('x', 'w')")
+    shutil.rmtree(tmp_path / "work")
+    assert run(box, "import os; open('new', 'w'); print(os.path.exists('x'))").output == "False\n"
+    assert (tmp_path / "work" / "new").exists()
+
+
+def test_full_disk_is_an_error_of_the_block(docker_box, run, small_disk):
+    box = docker_box(work_dir=small_disk)
+    result = run(box, "open('big', 'wb').write(bytes(4 << 20))")
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output
+    assert "could not be saved" in run(box, f"print('{'x' * 20_000}')").output
+    (small_disk / "big").unlink()
+    assert run(box, "print('fine')").output == "fine\n"
+
+
+def test_ten_thousand_files_are_no_trouble(docker_box, run):
+    result = run(docker_box(), "for i in range(10_000): open(f'{i}.txt', 'w').close()")
+    assert result.exit_code == 0
+    assert len(result.artifacts) == 200
 
 
 def test_image_that_is_nowhere_is_named_with_what_to_do(docker_box, run):

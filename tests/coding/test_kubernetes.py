@@ -349,6 +349,20 @@ def test_pod_deleted_in_the_middle_of_a_block_is_replaced(pod_box, cluster, run)
     assert started(cluster) != first
 
 
+def test_ten_thousand_files_are_no_trouble(pod_box, run, tmp_path):
+    box = pod_box(timeout=60)
+    result = run(box, "for i in range(10_000): open(f'{i}.txt', 'w').close()")
+    assert result.exit_code == 0
+    assert 0 < len(result.artifacts) <= 200
+    assert run(box, "print('fine')").output == "fine\n"
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_time_limit_that_is_none_is_refused(timeout, tmp_path):
+    with pytest.raises(UsageError, match="timeout"):
+        PodCommandLineCodeExecutor(timeout=timeout, work_dir=tmp_path)
+
+
 def test_pod_evicted_between_blocks_is_replaced(pod_box, cluster, run):
     box = pod_box(pod_name="always-this-one")
     run(box, "")

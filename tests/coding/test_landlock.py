@@ -488,6 +488,28 @@ def test_filters_are_whole_programs(machine, own_id):
     assert program[-8:] == second_filter_off()
 
 
+# -- bad days --------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_files_are_no_trouble(make, run, place):
+    """Each of them changes its owner, there and back."""
+    box = make(timeout=60)
+    result = run(box, "for i in range(10_000): open(f'{i}.txt', 'w').close()")
+    assert result.exit_code == 0
+    assert len(result.artifacts) == 200
+    owner = os.stat(place / "work").st_uid
+    assert all(path.lstat().st_uid == owner for path in (place / "work").iterdir())
+    assert run(box, "print('fine')").output == "fine\n"
+
+
+def test_work_dir_that_is_removed_is_made_anew(make, run, place):
+    box = make()
+    run(box, "open('x', 'w')")
+    shutil.rmtree(place / "work")
+    assert run(box, "import os; open('new', 'w'); print(os.path.exists('x'))").output == "False\n"
+    assert (place / "work" / "new").exists()
+
+
 # -- a work_dir that becomes a link ----------------------------------------------------------------
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 import threading
 import time
@@ -16,22 +15,6 @@ from autogen.coding.group import PREFIX
 from autogen.errors import ExecutionError, UsageError
 
 pytestmark = pytest.mark.wall
-
-
-@pytest.fixture
-def small_disk(tmp_path, require_part):
-    """A folder of 1 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=64", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode != 0:
-        require_part("mounting", because=mounted.stderr.strip(), do="run the tests as root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_full_disk_is_an_error_of_the_block(sandbox, run, small_disk):
