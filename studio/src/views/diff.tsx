@@ -44,7 +44,7 @@ export function DiffView({ id, other }: { id: string; other: string }) {
             {difference.is_same
               ? "They say the same."
               : difference.n_same === 0
-                ? "They differ from the first message on."
+                ? "They part at the first message."
                 : difference.n_same === 1
                   ? "The first message is the same."
                   : `The first ${difference.n_same} messages are the same.`}

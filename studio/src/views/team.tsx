@@ -137,9 +137,11 @@ function placed(names: string[], managers: Set<string>): Drawing {
   const height = isPair ? 2 * (disc + MARGIN_Y) : 2 * (radius + disc + MARGIN_Y);
   const [x, y] = [width / 2, height / 2];
   const below = { x: 0, y: disc + 19, anchor: "middle" } as const;
+  // Ways to the middle come from all sides, and most of them straight.
+  const aside = { x: disc * 0.8, y: disc + 8, anchor: "start" } as const;
   const places = new Map<string, Place>();
   middle.forEach((name, n) => {
-    places.set(name, { x, y: y + (n - (middle.length - 1) / 2) * (2 * disc + 40), name: below });
+    places.set(name, { x, y: y + (n - (middle.length - 1) / 2) * (2 * disc + 40), name: aside });
   });
   around.forEach((name, n) => {
     const turn = (n / around.length) * 2 * Math.PI - (around.length === 2 ? Math.PI : Math.PI / 2);
