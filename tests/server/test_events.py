@@ -187,6 +187,7 @@ def test_a_thousand_followers_miss_nothing(server: Serving) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_servers_and_workers_share_a_database(
     postgres_url: str,  # noqa: F811
 ) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.server.serving import START_S, WAIT_S, Serving
+from tests.server.serving import WAIT_S, Serving
+from typer.testing import CliRunner
 
+from autogen.cli.app import app
 from autogen.errors import UsageError
 from autogen.runtime.runtime import Runtime
 from autogen.server import Service
@@ -36,14 +36,8 @@ def server(database: str) -> Iterator[Serving]:
 
 
 def _keys(database: str, *words: str, code: int = 0) -> tuple[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "autogen.cli", "keys", *words, "--database", database],
-        capture_output=True,
-        text=True,
-        timeout=START_S,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
+    done = CliRunner().invoke(app, ["keys", *words, "--database", database])
+    assert done.exit_code == code, done.stderr
     return done.stdout, done.stderr
 
 

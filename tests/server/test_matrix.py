@@ -135,7 +135,7 @@ def _ask(
         sent = {**headers, "Content-Type": "application/json"}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        timeout = aiohttp.ClientTimeout(total=WAIT_S)
+        timeout = aiohttp.ClientTimeout(total=4 * WAIT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             for method, path in routes:
                 has_body = method in ("POST", "PUT")

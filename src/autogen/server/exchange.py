@@ -21,7 +21,7 @@ __all__ = ["Exchange"]
 _MOST_IGNORED = 16 * 1024 * 1024
 
 #: Whether whoever reads a stream may still do so is looked at so often.
-_AGAIN_S = 5.0
+_AGAIN_S = 2.0
 
 
 class _Over(Exception):
