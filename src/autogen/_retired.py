@@ -31,6 +31,10 @@ _BROWSER = Reason(
     "a function of yours that fetches the pages you allow, registered with "
     "autogen.register_function",
 )
+_CODE_BY_COMPLETION = Reason(
+    "It asked a model through the interface of openai before 1.0.",
+    "an autogen.AssistantAgent that writes the code, and an autogen.UserProxyAgent that runs it",
+)
 _COMPLETION = Reason("It is the interface of openai before 1.0.", "autogen.OpenAIWrapper")
 _EVALUATION = Reason(
     "It was a study of how to rate programs with agents.",
@@ -117,6 +121,12 @@ RETIRED: Final[Mapping[str, Reason]] = {
     "autogen.browser_utils.RequestsMarkdownBrowser": _BROWSER,
     "autogen.browser_utils.SeleniumMarkdownBrowser": _BROWSER,
     "autogen.browser_utils.SimpleTextBrowser": _BROWSER,
+    "autogen.code_utils.eval_function_completions": _CODE_BY_COMPLETION,
+    "autogen.code_utils.generate_assertions": _CODE_BY_COMPLETION,
+    "autogen.code_utils.generate_code": _CODE_BY_COMPLETION,
+    "autogen.code_utils.implement": _CODE_BY_COMPLETION,
+    "autogen.code_utils.improve_code": _CODE_BY_COMPLETION,
+    "autogen.code_utils.improve_function": _CODE_BY_COMPLETION,
     "autogen.math_utils.solve_problem": _COMPLETION,
     "autogen.oai.completion.ChatCompletion": _COMPLETION,
     "autogen.oai.completion.Completion": _COMPLETION,

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+from ._retired import retired
 from .coding import workspace
 from .coding.base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG, CodeBlock
 from .coding.config import DEFAULT_TIMEOUT_S, DEFAULT_WORK_DIR, docker_wish
@@ -42,9 +43,15 @@ __all__ = [
     "content_str",
     "create_virtual_env",
     "decide_use_docker",
+    "eval_function_completions",
     "execute_code",
     "extract_code",
+    "generate_assertions",
+    "generate_code",
     "get_powershell_command",
+    "implement",
+    "improve_code",
+    "improve_function",
     "in_docker_container",
     "infer_lang",
     "is_docker_running",
@@ -58,6 +65,13 @@ PYTHON_VARIANTS: Final = ["python", "Python", "py"]
 WORKING_DIR: Final = DEFAULT_WORK_DIR
 WIN32: Final = sys.platform == "win32"
 PATH_SEPARATOR: Final = os.sep
+
+eval_function_completions = retired(__name__, "eval_function_completions")
+generate_assertions = retired(__name__, "generate_assertions")
+generate_code = retired(__name__, "generate_code")
+implement = retired(__name__, "implement")
+improve_code = retired(__name__, "improve_code")
+improve_function = retired(__name__, "improve_function")
 
 _DOCKER_SOCKET = "unix:///var/run/docker.sock"
 _PING_S = 3.0

@@ -225,7 +225,9 @@ def get_max_token_limit(model: str = _DEFAULT_MODEL) -> int:
     Raises:
         KeyError: The model is not known here.
     """
-    name = model.rpartition("/")[2].replace("gpt-35", "gpt-3.5").replace("gpt4", "gpt-4")
+    name = model.rpartition("/")[2]
+    for written, meant in (("gpt35", "gpt-3.5"), ("gpt-35", "gpt-3.5"), ("gpt4", "gpt-4")):
+        name = name.replace(written, meant)
     for candidate in (name, _SNAPSHOT.sub("", name)):
         if candidate in _LIMITS:
             return _LIMITS[candidate]

@@ -103,6 +103,8 @@ def test_functions_cost_their_schemas():
     [
         ("gpt-3.5-turbo-0613", 4096),
         ("gpt-35-turbo", 16385),
+        ("gpt35-turbo", 16385),
+        ("gpt4-32k", 32768),
         ("gpt-4", 8192),
         ("gpt-4-turbo-2024-04-09", 128_000),
         ("gpt-4o-2024-08-06", 128_000),
