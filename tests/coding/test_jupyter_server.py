@@ -459,3 +459,19 @@ def test_fork_has_a_kernel_of_its_own(remote, run):
         assert pipe.read().decode() == f"{STATE_LOST}\nFalse"
     os.waitpid(child, 0)
     assert run(box, "x").output == "1"
+
+
+@pytest.mark.filterwarnings(NO_WALL)
+def test_server_is_waited_for_until_it_listens(monkeypatch):
+    """It writes down where it is a moment before anybody can reach it there."""
+    real, refused = socket.create_connection, []
+
+    def connect(address, **options):
+        if len(refused) < 3:
+            refused.append(address)
+            raise ConnectionRefusedError
+        return real(address, **options)
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with LocalJupyterServer() as server:
+        assert refused == [("127.0.0.1", server.port)] * 3

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -114,8 +115,14 @@ class LocalJupyterServer(Stoppable, JupyterConnectable):
     @property
     def connection_info(self) -> JupyterConnectionInfo:
         """Where the server is."""
-        host = "127.0.0.1" if self.ip in ("", "0.0.0.0", "*") else self.ip  # noqa: S104
-        return JupyterConnectionInfo(host=host, use_https=False, port=self.port, token=self.token)
+        return JupyterConnectionInfo(
+            host=self._host, use_https=False, port=self.port, token=self.token
+        )
+
+    @property
+    def _host(self) -> str:
+        """Where this machine reaches it."""
+        return "127.0.0.1" if self.ip in ("", "0.0.0.0", "*") else self.ip  # noqa: S104
 
     def stop(self) -> None:
         """End the server and its kernels."""
@@ -160,12 +167,14 @@ class LocalJupyterServer(Stoppable, JupyterConnectable):
             )
 
     def _await_port(self, process: subprocess.Popen[bytes], log: Path) -> int:
-        """The port that the server says it listens on."""
+        """The port that the server listens on, which it says a moment before it does."""
         said = self._folder / f"jpserver-{process.pid}.json"
         deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s and process.poll() is None:
             try:
-                return int(json.loads(said.read_text(encoding="utf-8"))["port"])
+                port = int(json.loads(said.read_text(encoding="utf-8"))["port"])
+                socket.create_connection((self._host, port), timeout=1).close()
+                return port
             except (OSError, ValueError, KeyError):
                 time.sleep(0.02)
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
