@@ -130,7 +130,7 @@ function placed(names: string[], managers: Set<string>): Drawing {
   const middle = names.length > 2 ? names.filter((name) => managers.has(name)) : [];
   const around = names.filter((name) => !middle.includes(name));
   const disc = Math.max(18, 31 - around.length);
-  const radius = Math.max(110, (around.length * (2 * disc + 26)) / (2 * Math.PI));
+  const radius = Math.max(middle.length > 0 ? 150 : 110, (around.length * (2 * disc + 26)) / (2 * Math.PI));
   const beside = 24 + LETTER * Math.max(6, ...around.map((name) => Math.min(24, name.length)));
   const isPair = around.length === 2 && middle.length === 0;
   const width = 2 * (radius + disc + beside);
