@@ -96,6 +96,25 @@ def test_the_two_agents_work_in_a_container(project: Project) -> None:
 
 
 @slowly
+def test_versions_that_were_installed_are_kept(project: Project) -> None:
+    pins = (project.folder / "constraints.txt").read_text().splitlines()
+    names = {line.partition("==")[0].lower() for line in pins}
+    assert {"fastapi", "sqlalchemy"} <= names
+    assert "autogen-next" not in names
+    assert all("==" in line for line in pins)
+    image = (project.folder / "deploy/Dockerfile").read_text()
+    assert "COPY requirements.txt constraints.txt" in image
+
+
+@slowly
+def test_without_a_key_it_says_where_keys_belong(project: Project) -> None:
+    done = project.shell("venv/bin/python test_autogen.py", OPENAI_API_KEY="")
+    assert done.returncode == 1
+    assert done.stderr.endswith("In this project keys belong into .env.\n")
+    assert "Traceback" not in done.stderr
+
+
+@slowly
 def test_a_run_that_is_over_is_told_again_and_not_paid_again(project: Project) -> None:
     command = "venv/bin/python test_autogen.py 'Squares, please.'"
     with LoopbackLLM(ANSWERS) as model:

@@ -25,7 +25,12 @@ if [ ! -f "$wheel" ]; then
     [ -f "$wheel" ] || fail "$(cat vendor/SOURCE) is another version now; name it in requirements.txt."
 fi
 echo "Installing requirements.txt ..."
-venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+set -- --quiet --disable-pip-version-check -r requirements.txt
+[ ! -f constraints.txt ] || set -- "$@" -c constraints.txt
+venv/bin/python -m pip install "$@"
+# What was installed first is what everybody gets from then on, the images of deploy/ included.
+[ -f constraints.txt ] ||
+    venv/bin/python -m pip freeze --disable-pip-version-check --exclude autogen-next > constraints.txt
 
 # Keys go into .env: nobody else on this machine reads it.
 [ -f .env ] || (umask 077 && cp .env.example .env)

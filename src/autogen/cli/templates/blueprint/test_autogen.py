@@ -12,6 +12,7 @@ import uuid
 
 import autogen
 from autogen import Budget, RunOptions
+from autogen.errors import AuthenticationError
 from src.agents.group_chat import ROOT, TASK, group_chat, require_docker
 
 
@@ -34,4 +35,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AuthenticationError as error:
+        raise SystemExit(f"{error} In this project keys belong into .env.") from None

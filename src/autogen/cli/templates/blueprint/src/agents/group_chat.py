@@ -40,8 +40,8 @@ def require_docker() -> None:
             client.ping()
     except docker.errors.DockerException as error:
         raise SystemExit(
-            f"No Docker engine answers ({error}), and this project runs generated code nowhere "
-            "else. Start Docker, then try again."
+            "No Docker engine answers, and this project runs generated code nowhere else. Start "
+            f"Docker, then try again. (What the engine's client said: {error})"
         ) from None
 
 
