@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.chat.cast import plain, speaker, texts
+from tests.chat.cast import mute, plain, speaker, texts
 from tests.compat.requirements import requirement
 
 from autogen import ConversableAgent, Event, RunOptions, options
@@ -95,6 +95,18 @@ def test_what_is_printed(face: Face, capsys: pytest.CaptureFixture[str]) -> None
     assert out.index("user") < where[0]
     assert where[4] < where[5] < where[6]
     assert out.count("-" * 80) >= 4
+
+
+@requirement("send:printed")
+def test_each_message_and_each_result_is_closed_once(
+    face: Face, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = plain("a"), mute("b")
+    results = [{"role": "tool", "tool_call_id": f"c{n}", "content": f"{n}"} for n in (1, 2)]
+    face.send(a, {"role": "tool", "content": "1\n\n2", "tool_responses": results}, b)
+    rule = "-" * 80
+    lines = [line for line in capsys.readouterr().out.split("\n") if line]
+    assert [line for line in lines if line in ("1", "2", rule)] == ["1", rule, "2", rule]
 
 
 @requirement("send:printed")

@@ -62,10 +62,13 @@ def show_message(message: Mapping[str, Any], sender: str, say: _Say = _say) -> N
     """Print the body of a message: its text, the calls it asks for, the results it brings."""
     responses = message.get("tool_responses")
     if responses:
-        for response in responses:
+        is_all = message.get("role") == "tool"
+        for number, response in enumerate(responses, 1):
             show_message(response, sender, say)
-            say("\n" + _RULE)
-        if message.get("role") == "tool":
+            # Whoever prints the whole message closes it.
+            if not is_all or number < len(responses):
+                say("\n" + _RULE)
+        if is_all:
             return
     if message.get("role") in ("function", "tool"):
         what = "function" if message["role"] == "function" else "tool"
