@@ -253,7 +253,10 @@ def main() -> None:
                 print(f"| start of a run, Postgres | {_shown(found)} | |")
             with (
                 _served(args.database, folder, model, 1000, "--no-worker") as (url, token),
-                _process(*_WORKER, str(folder / "teams"), "--database", args.database),
+                _process(
+                    *(*_WORKER, str(folder / "teams"), "--database", args.database),
+                    stderr=subprocess.DEVNULL,
+                ),
             ):
                 found = asyncio.run(_latencies_ms(url, token, args.database, n))
                 print(f"| the same, the worker another process | {_shown(found[1:])} | |")
