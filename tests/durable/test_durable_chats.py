@@ -385,6 +385,55 @@ def test_chats_under_ambient_options_are_numbered(face: Face, database: str) -> 
     assert [run.attempts for run in Runtime(database).runs()] == [1, 1]
 
 
+def test_what_is_sent_after_a_chat_is_recorded_too(face: Face, database: str) -> None:
+    def program(replies: Any) -> list[Any]:
+        # As notebooks do: a chat, then another word to the same agent.
+        a, b = plain("a", default_auto_reply=""), speaker("b", replies)
+        with options(RunOptions(id="job", durable=True, database=database)):
+            face.initiate_chat(a, b, message="hi", max_turns=1, silent=True)
+            face.send(a, "and now?", b, request_reply=True, silent=True)
+        return texts(a.chat_messages[b])
+
+    with pytest.raises(Down):
+        program(["one", Down("gone")])
+    failed = Runtime(database).run("job/2")
+    assert (failed.status, failed.attempts) == ("failed", 1)
+    assert program(["two"]) == ["hi", "one", "and now?", "two"]
+    assert program([]) == ["hi", "one", "and now?", "two"]
+    run = Runtime(database).run("job/2")
+    assert (run.status, run.attempts, run.stop_reason) == ("finished", 2, "no_reply")
+    types = [event.type for event in events_of(database, "job/2")]
+    assert types[:2] == ["run.started", "chat.started"]
+    assert types[-2:] == ["chat.finished", "run.finished"]
+
+
+def test_another_word_than_was_sent_is_refused(face: Face, database: str) -> None:
+    def program(word: str, replies: Any) -> None:
+        a, b = plain("a", default_auto_reply=""), speaker("b", replies)
+        with options(RunOptions(id="job", durable=True, database=database)):
+            face.send(a, word, b, request_reply=True, silent=True)
+
+    program("one", ["first"])
+    with pytest.raises(ReplayMismatch, match="'job/1' began with something else"):
+        program("two", ["second"])
+
+
+def test_a_budget_that_ends_what_was_sent_can_be_raised(face: Face, database: str) -> None:
+    def program(steps: int, replies: Any) -> list[Any]:
+        a, b = plain("a", default_auto_reply=""), speaker("b", replies)
+        job = RunOptions(id="job", durable=True, database=database, budget=Budget(steps=steps))
+        with options(job):
+            for word in ("hi", "more"):
+                face.send(a, word, b, request_reply=True, silent=True)
+        return texts(a.chat_messages[b])
+
+    with pytest.raises(BudgetExceeded):
+        program(1, ["one"])
+    spent = Runtime(database).run("job/2")
+    assert (spent.status, spent.stop_reason) == ("paused", "budget")
+    assert program(5, ["two"]) == ["hi", "one", "more", "two"]
+
+
 def test_replay_names_the_first_request_that_differs(face: Face, database: str) -> None:
     talk(face, database, ["one", "two", "three", "four"])
 

@@ -1,16 +1,18 @@
-"""How a chat ends that is stopped: who asks the brakes, and what whoever watches is told."""
+"""How a chat begins and ends for whoever watches, and who asks the brakes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from .._kernel.run import current_run
 from ..errors import BudgetExceeded
 from ..limits.spending import budgets_here
-from .state import Chat
+from ..messages import plain
+from .state import Chat, ChatResult
 from .wiring import event, is_watched
 
-__all__ = ["goes_round", "tell_of_budget"]
+__all__ = ["goes_round", "result_of", "tell_of_budget", "tell_of_end", "tell_of_start"]
 
 
 async def goes_round(chat: Chat, message: Mapping[str, Any]) -> bool:
@@ -52,3 +54,38 @@ async def tell_of_budget(error: BudgetExceeded | None) -> None:
             + ("is up." if is_out else "for code is up."),
         }
     await event("budget.spent", data)
+
+
+def result_of(chat: Chat, initiator: Any, recipient: Any, summary: Any) -> ChatResult:
+    """What has come of a chat so far."""
+    run = current_run()
+    return ChatResult(
+        chat_history=plain(initiator.chat_messages[recipient]),
+        summary=summary,
+        cost=chat.ledger.cost(),
+        human_input=list(chat.human_input),
+        stop_reason=chat.stop_reason,
+        artifacts=list(chat.artifacts.values()),
+        run_id=run.id if run is not None else "",
+    )
+
+
+async def tell_of_start(chat: Chat) -> None:
+    """Tell whoever watches that a chat begins."""
+    if is_watched():
+        data = {"initiator": chat.initiator.name, "recipient": chat.recipient.name}
+        await event("chat.started", data, agent=chat.initiator.name)
+
+
+async def tell_of_end(chat: Chat, result: ChatResult) -> None:
+    """Tell whoever watches what came of a chat."""
+    if not is_watched():
+        return
+    facts: dict[str, Any] = {
+        "stop_reason": result.stop_reason,
+        "summary": result.summary if isinstance(result.summary, str) else repr(result.summary),
+        "cost": dict(result.cost),
+        "n_messages": len(result.chat_history),
+        "artifacts": [artifact.to_dict() for artifact in result.artifacts],
+    }
+    await event("chat.finished", facts, agent=chat.initiator.name)

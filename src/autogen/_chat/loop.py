@@ -10,10 +10,9 @@ from .._kernel.ops import Flavour
 from .._kernel.run import current_run
 from ..errors import BudgetExceeded, RunCancelled, UsageError, UsageTypeError
 from ..limits.spending import keeping_back
-from ..messages import plain
 from .code import check_work_dirs
 from .durable import began, begun, failed, finished
-from .ends import tell_of_budget
+from .ends import result_of, tell_of_budget, tell_of_end, tell_of_start
 from .opening import opening_message
 from .reply import refuse_async_replies
 from .send import converse, deliver, reply_of
@@ -71,7 +70,7 @@ async def initiate_chat(
     ):
         try:
             await began(execution)
-            await _tell_start(chat)
+            await tell_of_start(chat)
             initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
             try:
                 with keeping_back(_FOR_SUMMARY if summary_method == _ASKS_MODEL else 0.0):
@@ -93,8 +92,8 @@ async def initiate_chat(
                     await tell_of_budget(None)
                 has_summary = summary_method is not None and chat.n_messages
                 summary = last_message_text(initiator, recipient) if has_summary else ""
-            result = _result(chat, initiator, recipient, summary)
-            await _tell_end(chat, result)
+            result = result_of(chat, initiator, recipient, summary)
+            await tell_of_end(chat, result)
             await finished(execution, result)
         except GeneratorExit:
             # Whoever iterated over the chat left; nothing may be awaited any more.
@@ -103,7 +102,7 @@ async def initiate_chat(
             is_spent = isinstance(error, BudgetExceeded)
             failed_so = "error" if isinstance(error, Exception) else "cancelled"
             chat.stop_reason = "budget" if is_spent else failed_so
-            partial = _result(chat, initiator, recipient, "")
+            partial = result_of(chat, initiator, recipient, "")
             setattr(error, "chat_result", partial)  # noqa: B010 any exception takes it along
             await _tell_of_error(chat, partial, error)
             await failed(execution, error)
@@ -196,25 +195,6 @@ def _cache_lent(cache: Any, *agents: Any) -> Iterator[None]:
             agent.client_cache = own
 
 
-def _result(chat: Chat, initiator: Any, recipient: Any, summary: Any) -> ChatResult:
-    run = current_run()
-    return ChatResult(
-        chat_history=plain(initiator.chat_messages[recipient]),
-        summary=summary,
-        cost=chat.ledger.cost(),
-        human_input=list(chat.human_input),
-        stop_reason=chat.stop_reason,
-        artifacts=list(chat.artifacts.values()),
-        run_id=run.id if run is not None else "",
-    )
-
-
-async def _tell_start(chat: Chat) -> None:
-    if is_watched():
-        data = {"initiator": chat.initiator.name, "recipient": chat.recipient.name}
-        await event("chat.started", data, agent=chat.initiator.name)
-
-
 async def _tell_of_error(chat: Chat, partial: ChatResult, error: BaseException) -> None:
     if not is_watched():
         return
@@ -222,20 +202,7 @@ async def _tell_of_error(chat: Chat, partial: ChatResult, error: BaseException) 
     try:
         if chat.stop_reason != "budget":
             await event("error", data, agent=chat.initiator.name)
-        await _tell_end(chat, partial)
+        await tell_of_end(chat, partial)
     except Exception as another:  # noqa: BLE001 the first error is the one to raise
         if another is not error:
             error.add_note(f"Telling whoever watches failed too: {another!r}")
-
-
-async def _tell_end(chat: Chat, result: ChatResult) -> None:
-    if not is_watched():
-        return
-    facts: dict[str, Any] = {
-        "stop_reason": result.stop_reason,
-        "summary": result.summary if isinstance(result.summary, str) else repr(result.summary),
-        "cost": dict(result.cost),
-        "n_messages": len(result.chat_history),
-        "artifacts": [artifact.to_dict() for artifact in result.artifacts],
-    }
-    await event("chat.finished", facts, agent=chat.initiator.name)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from .._kernel.faces import point
 from .._kernel.ops import Call
 from .._kernel.run import current_run
-from ..errors import UsageError
+from ..errors import BudgetExceeded, RunCancelled, UsageError
 from ..messages import filled, message_dict
-from .ends import goes_round
+from .durable import began, begun, failed, finished
+from .ends import goes_round, result_of, tell_of_end, tell_of_start
 from .hooks import before_send
 from .state import Chat, current_chat
 from .steps import asked
 from .wiring import chat_opened, event, is_watched
+
+if TYPE_CHECKING:
+    from .._durable.execution import Execution
 
 __all__ = ["NESTED_MAX_MESSAGES", "converse", "deliver", "receive", "reply_of", "send"]
 
@@ -29,11 +34,14 @@ async def send(
     if chat is None or chat.expecting != (agent, recipient):
         # Somebody's own code sends: what follows is a conversation of its own, finished before it
         # returns.
-        with chat_opened(agent, recipient, silent=bool(silent)) as (own, _):
+
+        async def say(own: Chat) -> None:
             # A first message is a task; the answer to an earlier one may be the end.
             own.n_messages = len(agent.chat_messages.get(recipient, ())[-1:])
             await deliver(own, agent, message, recipient, request_reply, silent)
             await converse(own, silent)
+
+        await _chat_of_its_own(agent, recipient, message, silent, say)
         return
     process = agent._process_message_before_send
     if not getattr(process, "__plain__", False):
@@ -72,13 +80,65 @@ async def receive(
         if _is_answer_due(agent, sender, request_reply):
             chat.mailbox.append((agent, sender))
         return
-    with chat_opened(sender, agent, silent=bool(silent)) as (own, _):
+
+    async def hear(own: Chat) -> None:
         await _hear(agent, message, sender, silent)
         if _is_answer_due(agent, sender, request_reply):
             # As in `send`: with one before it, what was just heard is no first message.
             own.n_messages = len(agent.chat_messages[sender][-2:])
             own.mailbox.append((agent, sender))
             await converse(own, silent)
+
+    await _chat_of_its_own(sender, agent, message, silent, hear)
+
+
+async def _chat_of_its_own(
+    sender: Any,
+    recipient: Any,
+    message: Any,
+    silent: bool | None,
+    talk: Callable[[Chat], Coroutine[Any, Any, None]],
+) -> None:
+    """Have a chat that begins with a message alone; nobody asked for what comes of it.
+
+    It is recorded where chats are, so that what a program says to its agents afterwards is not paid
+    again either.
+    """
+    execution = await begun(None, sender, recipient, message, {})
+    with chat_opened(sender, recipient, silent=bool(silent), execution=execution) as (own, _):
+        if execution is None:
+            await talk(own)
+            return
+        try:
+            await began(execution)
+            await tell_of_start(own)
+            await talk(own)
+            own.stop_reason = own.stop_reason or own.note or "no_reply"
+        except GeneratorExit:
+            # Whoever iterated over the chat left; nothing may be awaited any more.
+            raise
+        except (BudgetExceeded, RunCancelled) as stop:
+            own.stop_reason = _reason_of(stop)
+            await _end(own, execution)
+            raise
+        except BaseException as error:
+            await failed(execution, error)
+            raise
+        await _end(own, execution)
+
+
+async def _end(chat: Chat, execution: Execution) -> None:
+    result = result_of(chat, chat.initiator, chat.recipient, "")
+    await tell_of_end(chat, result)
+    await finished(execution, result)
+
+
+def _reason_of(stop: BudgetExceeded | RunCancelled) -> str:
+    if not isinstance(stop, RunCancelled):
+        return "budget"
+    run = current_run()
+    # A leaf that was told to stop raises without knowing why.
+    return (None if run is None else run.cancel.reason) or stop.reason
 
 
 def _is_answer_due(agent: Any, sender: Any, request_reply: bool | None) -> bool:
