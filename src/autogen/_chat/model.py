@@ -33,8 +33,9 @@ async def generate_oai_reply(
         return False, None
     if messages is None:
         messages = agent.chat_messages[sender]
-    heard = [*agent._oai_system_message, *messages]
-    reply = await said_by(client, heard, agent=agent, cache=agent.client_cache, asker=agent)
+    first = agent._oai_system_message
+    cache = agent.client_cache
+    reply = await said_by(client, messages, first=first, agent=agent, cache=cache, asker=agent)
     if reply is None:
         warnings.warn(f"the model of {agent.name!r} gave an empty answer.", stacklevel=2)
         return False, None
@@ -42,20 +43,39 @@ async def generate_oai_reply(
 
 
 async def said_by(
-    client: Any, messages: Sequence[dict[str, Any]], *, agent: Any, cache: Any, asker: Any
+    client: Any,
+    messages: Sequence[dict[str, Any]],
+    *,
+    first: Sequence[dict[str, Any]] = (),
+    last: Sequence[dict[str, Any]] = (),
+    agent: Any,
+    cache: Any,
+    asker: Any,
 ) -> str | dict[str, Any] | None:
-    """What a client says to `messages`, asked in the way of `asker` if it has one of its own."""
+    """What a client says to messages, asked in the way of `asker` if it has one of its own.
+
+    Args:
+        client: An `OpenAIWrapper`.
+        messages: A history, with joint tool replies. One of ours says itself that it has none,
+            which makes a long chat cheap; that is why the others are apart from it.
+        first: Before them, the system message.
+        last: After them.
+        agent: Who is answered for.
+        cache: As `create` takes it.
+        asker: Whose method counts.
+    """
     own = getattr(asker, "_generate_oai_reply_from_client", None)
     if own is None or getattr(own, "__plain__", False):
+        newest = (last or messages)[-1:]
         return await completed_text(
             client,
-            messages=list(expand_tool_responses(messages)),
-            context=messages[-1].get("context") if messages else None,
+            messages=[*first, *expand_tool_responses(messages), *last],
+            context=newest[0].get("context") if newest else None,
             cache=cache,
             agent=agent,
         )
     # Such methods take out the context of the last message, which must stay in the history.
-    given = (client, [dict(message) for message in messages], cache)
+    given = (client, [dict(message) for message in (*first, *messages, *last)], cache)
     return await recorded("reply", lambda: Call(own, None, given))
 
 

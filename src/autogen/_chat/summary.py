@@ -97,11 +97,16 @@ async def reflect(initiator: Any, recipient: Any, args: Mapping[str, Any], cache
     if not isinstance(role, str):
         raise UsageError(f"summary_role is {role!r}; it must be a string.")
     transcript = recipient.chat_messages_for_summary(initiator)
-    messages = [*transcript, {"role": role, "content": prompt}]
+    asked = [{"role": role, "content": prompt}]
     client = _client(initiator, recipient)
     try:
         text = await said_by(
-            client, messages, agent=recipient, cache=args.get("cache", cache), asker=initiator
+            client,
+            transcript,
+            last=asked,
+            agent=recipient,
+            cache=args.get("cache", cache),
+            asker=initiator,
         )
     except BadRequest as error:
         warnings.warn(f"the chat could not be summarised by the model: {error}", stacklevel=2)
