@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from .base_logger import BaseLogger
-from .logger_utils import get_current_ts, name_of, to_dict
+from .logger_utils import get_current_ts, name_of, source_of, to_dict
 
 __all__ = ["FileLogger"]
 
@@ -47,8 +47,6 @@ class FileLogger(BaseLogger):
         return self.session_id
 
     def _write(self, kind: str, entry: Mapping[str, Any]) -> None:
-        if self._file is None:
-            return
         line = {
             "kind": kind,
             "session_id": self.session_id,
@@ -57,8 +55,10 @@ class FileLogger(BaseLogger):
         }
         try:
             with self._lock:
-                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                self._file.flush()
+                # Another thread may end the session at any time.
+                if self._file is not None:
+                    self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    self._file.flush()
         except (OSError, ValueError) as error:
             logger.error("A line of the log file %r was lost: %s", self.log_file, error)
 
@@ -102,7 +102,7 @@ class FileLogger(BaseLogger):
 
     def log_event(self, source: Any, name: str, **kwargs: Any) -> None:
         """A line of kind event."""
-        entry = {"event_name": name, **_source(source)}
+        entry = {"event_name": name, **source_of(source)}
         if not isinstance(source, str):
             entry |= {
                 "agent_module": type(source).__module__,
@@ -136,7 +136,7 @@ class FileLogger(BaseLogger):
     ) -> None:
         """A line of kind function_call."""
         entry = {
-            **_source(source),
+            **source_of(source),
             "function_name": getattr(function, "__name__", str(function)),
             "args": to_dict(args),
             "returns": to_dict(returns),
@@ -146,18 +146,11 @@ class FileLogger(BaseLogger):
 
     def stop(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            with self._lock:
+        with self._lock:
+            if self._file is not None:
                 self._file.close()
-            self._file = None
+                self._file = None
 
     def get_connection(self) -> None:
         """None: there is no database."""
         return
-
-
-def _source(source: Any) -> dict[str, Any]:
-    return {
-        "source_id": None if isinstance(source, str) else id(source),
-        "source_name": name_of(source),
-    }

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config.secrets import is_secret_name, redact
 
-__all__ = ["get_current_ts", "name_of", "to_dict", "to_json"]
+__all__ = ["get_current_ts", "name_of", "source_of", "to_dict", "to_json"]
 
 _MAX_DEPTH = 12
 #: 0.2 leaves them out as well: who reads a log need not learn where a service runs.
@@ -28,6 +28,14 @@ def get_current_ts() -> str:
 def name_of(source: Any) -> str:
     """The name of an agent; a name is its own."""
     return source if isinstance(source, str) else str(getattr(source, "name", source))
+
+
+def source_of(source: Any) -> dict[str, Any]:
+    """Who did something, an agent or the name of one, as the fields of an entry."""
+    return {
+        "source_id": None if isinstance(source, str) else id(source),
+        "source_name": name_of(source),
+    }
 
 
 def to_dict(value: Any, *, depth: int = 0) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .base_logger import BaseLogger
-from .logger_utils import get_current_ts, name_of, to_json
+from .logger_utils import get_current_ts, name_of, source_of, to_json
 
 __all__ = ["SqliteLogger"]
 
@@ -117,15 +117,16 @@ class SqliteLogger(BaseLogger):
         return self.session_id
 
     def _insert(self, table: str, row: Mapping[str, Any], *, once: bool = False) -> None:
-        if self.con is None:
-            return
         names, marks = ", ".join(row), ", ".join("?" * len(row))
         word = "INSERT OR IGNORE" if once else "INSERT"
         # Names of tables and columns are this module's; values are bound.
         statement = f"{word} INTO {table} ({names}) VALUES ({marks})"
         try:
-            with self._lock, self.con:
-                self.con.execute(statement, tuple(row.values()))
+            with self._lock:
+                # Another thread may end the session at any time.
+                if self.con is not None:
+                    with self.con:
+                        self.con.execute(statement, tuple(row.values()))
         except sqlite3.Error as error:
             logger.error("A row of the log table %s was lost: %s", table, error)
 
@@ -171,7 +172,7 @@ class SqliteLogger(BaseLogger):
 
     def log_event(self, source: Any, name: str, **kwargs: Any) -> None:
         """A row of events."""
-        row = {"event_name": name, **_source(source)}
+        row = {"event_name": name, **source_of(source)}
         if not isinstance(source, str):
             row |= {
                 "agent_module": type(source).__module__,
@@ -207,7 +208,7 @@ class SqliteLogger(BaseLogger):
     ) -> None:
         """A row of function_calls."""
         row = {
-            **_source(source),
+            **source_of(source),
             "function_name": getattr(function, "__name__", str(function)),
             "args": to_json(args),
             "returns": to_json(returns),
@@ -217,18 +218,11 @@ class SqliteLogger(BaseLogger):
 
     def stop(self) -> None:
         """Close the file."""
-        if self.con is not None:
-            with self._lock:
+        with self._lock:
+            if self.con is not None:
                 self.con.close()
-            self.con = None
+                self.con = None
 
     def get_connection(self) -> sqlite3.Connection | None:
         """The open connection, or None."""
         return self.con
-
-
-def _source(source: Any) -> dict[str, Any]:
-    return {
-        "source_id": None if isinstance(source, str) else id(source),
-        "source_name": name_of(source),
-    }
