@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,42 +45,20 @@ chat: {{from: user, to: writer, max_turns: 2}}
 """
 
 
-@pytest.fixture
-def autogen(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Starts `autogen ...` in a folder of its own; `.done(...)` waits for it."""
-    started: list[subprocess.Popen[str]] = []
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AUTOGEN_")}
-    environment |= {"NO_PROXY": "*", "OPENAI_API_KEY": "k", "COLUMNS": "120"}
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "autogen.cli", *words],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+#: What a person has set who has a key, and a wide terminal.
+SET = {"OPENAI_API_KEY": "k", "NO_PROXY": "*", "COLUMNS": "120"}
 
 
 @pytest.fixture
-def done(autogen: Callable[..., Any]) -> Callable[..., tuple[int, str, str]]:
+def autogen(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Starts `autogen ...` in a folder of its own."""
+    return partial(start, **SET)
+
+
+@pytest.fixture
+def done(run: Callable[..., Any]) -> Callable[..., Any]:
     """Runs `autogen ...` to its end: (exit code, stdout, stderr)."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        process = autogen(*words)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-
-    return run
+    return partial(run, **SET)
 
 
 def test_a_program_that_is_killed_goes_on_with_the_same_id(
@@ -164,6 +141,7 @@ def test_a_worker_runs_what_is_submitted_and_asks_people(
             time.sleep(0.2)
         question = asked.split()[0]
         assert inside("runs")[1].splitlines()[1].split()[:3] == ["talk", "pair", "waiting"]
+        assert f"user asks ({question}):\nYour answer to writer" in inside("show", "talk")[1]
         assert inside("answer", question, "more", "--by", "anna")[:2] == (
             0,
             f"{question}: answered\n",
@@ -195,6 +173,10 @@ def test_a_worker_runs_what_is_submitted_and_asks_people(
         (("show", "none"), 1, "there is no run 'none'"),
         (("answer", "none", "text"), 1, "there is no question 'none'"),
         (("answer", "none"), 2, "give one answer"),
+        (("answer", "none", "text", "--edit", "more"), 2, "give one answer"),
+        # As from a variable that is not set: nothing is approved, or denied, by mistake.
+        (("answer", "none", ""), 2, "the answer is empty"),
+        (("answer", "none", "--edit", " "), 2, "the answer is empty"),
         (("submit", "pair", "--database", "mysql://x"), 2, "of no known kind"),
         (("prune", "--older-than", "soon"), 2, "give a number and s, m, h or d"),
         (("prune", "--older-than", "30d"), 2, "say --yes to mean it"),

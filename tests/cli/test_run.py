@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
 import socket
-import struct
-import subprocess
-import sys
-import termios
 import time
 
 import pytest
+from tests.cli.terminal import in_terminal
 
 from autogen.events import Event
 from autogen.testing import LoopbackLLM, Reply
@@ -110,32 +105,6 @@ def test_terminal_of_80_columns_gets_boxes_that_fit(environment, tmp_path):
     assert "│ print(6 * 7) " in text
     assert "✓ exit code 0" in text
     assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l"), "the cursor is back"
-
-
-def in_terminal(arguments, *, columns, env, cwd) -> tuple[int, str]:
-    """Run `autogen ARGUMENTS` in a terminal: exit code, and all that was written to it."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "autogen.cli", *arguments],
-        cwd=cwd,
-        env={**env, "TERM": "xterm-256color"},
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    )
-    os.close(follower)
-    shown = b""
-    try:
-        while piece := os.read(leader, 65536):
-            shown += piece
-    except OSError:
-        # Linux says EIO where the other side is closed.
-        pass
-    finally:
-        code = process.wait(timeout=20)
-        os.close(leader)
-    return code, shown.decode()
 
 
 # -- how it can end otherwise ----------------------------------------------------------------------

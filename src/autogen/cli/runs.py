@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..events import Event
+from ..human.base import Edited
 from ..runtime.runtime import Runtime
 from ..store.base import QuestionRecord, RunRecord
 from .outcome import ExitCode, code_of_stop, exit_with_words, say
@@ -187,6 +188,13 @@ def _print_event(event: Event) -> None:
     if event.type == "message.sent":
         print(f"\n[{event.pos}] {data.get('sender')} -> {data.get('recipient')}:")
         print(harmless(_text_of(data.get("message") or {})))
+    elif event.type == "question.asked":
+        named = f" ({data['id']})" if data.get("id") else ""
+        print(f"\n[{event.pos}] {event.agent} asks{named}:")
+        print(harmless(str(data.get("prompt") or "")).rstrip())
+    elif event.type == "message.edited":
+        print(f"\n[{event.pos}] a person made this of the message of {data.get('sender')}:")
+        print(harmless(_text_of(data.get("message") or {})))
     elif event.type in ("budget.spent", "guard.tripped", "error", "egress.refused"):
         text = data.get("text") or data.get("type") or ""
         print(f"\n[{event.pos}] {event.type}: {harmless(str(text))}")
@@ -247,6 +255,7 @@ def answer(
     text: str | None,
     *,
     is_approved: bool,
+    edited: str | None,
     denial: str | None,
     is_stopped: bool,
     by: str | None,
@@ -257,15 +266,43 @@ def answer(
     with _runtime(database, debug=debug) as runtime:
         if question_id is None:
             return _list_questions(runtime.questions())
-        ways = [is_approved, denial is not None, is_stopped, text is not None]
-        if sum(ways) != 1:
-            raise UsageError(
-                "give one answer: a text, --approve, --deny REASON or --stop (which ends the chat)."
-            )
-        said = "" if is_approved else "exit" if is_stopped else text or f"Denied: {denial}"
+        said = _words(
+            text, is_approved=is_approved, edited=edited, denial=denial, is_stopped=is_stopped
+        )
         done = runtime.answer(question_id, said, by=by)
         print(f"{done.id}: answered")
     return int(ExitCode.DONE)
+
+
+def _words(
+    text: str | None,
+    *,
+    is_approved: bool,
+    edited: str | None,
+    denial: str | None,
+    is_stopped: bool,
+) -> str:
+    """What the agent is told: the one answer that was given.
+
+    Raises:
+        UsageError: None was given, or several, or an empty one, which would let the agent go on.
+    """
+    ways = (text is not None, is_approved, edited is not None, denial is not None, is_stopped)
+    if sum(ways) != 1:
+        raise UsageError(
+            "give one answer: a text, --approve, --edit TEXT, --deny REASON or --stop (which ends "
+            "the chat)."
+        )
+    if is_approved:
+        return ""
+    if is_stopped:
+        return "exit"
+    if denial is not None:
+        return f"Denied: {denial or 'no reason was given'}"
+    said = text or edited or ""
+    if not said.strip():
+        raise UsageError("the answer is empty; write one, or --approve to let the agent go on.")
+    return said if edited is None else Edited(said)
 
 
 def _list_questions(found: Sequence[QuestionRecord]) -> int:

@@ -24,6 +24,7 @@ def serve_teams(
     is_worker: bool,
     allowed_hosts: Sequence[str],
     allow_unwalled: bool,
+    per_caller: int | None,
     jwks_url: str | None,
     issuer: str | None,
     audience: str | None,
@@ -54,6 +55,7 @@ def serve_teams(
             is_worker=is_worker,
             allowed_hosts=allowed_hosts,
             allow_unwalled=allow_unwalled,
+            per_caller=per_caller,
             jwt=_tokens(
                 jwks_url,
                 issuer,
