@@ -166,6 +166,11 @@ def test_files_that_code_left_are_kept_and_served_so_that_no_browser_runs_them(
     found = walled.get(f"/api/v1/runs/{run_id}/artifacts")["items"]
     named = {one["name"]: one for one in found}
     assert set(named) == {"table.csv", "page.html", "deep/odd\x07 \u00fcname.png"}
+    # Page by page they are the same.
+    page = walled.get(f"/api/v1/runs/{run_id}/artifacts?limit=1")
+    assert page["items"] == found
+    rest = walled.get(f"/api/v1/runs/{run_id}/artifacts?after={page['next']}")
+    assert rest == {"items": [], "next": None}
     for one in found:
         answer = walled.call("GET", f"/api/v1/artifacts/{one['id']}")
         assert answer.status == 200

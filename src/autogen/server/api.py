@@ -32,8 +32,10 @@ from .usage import usage
 __all__ = ["application", "scopes_of"]
 
 
-def application(parts: Parts, *, names: Collection[str] = LOOPBACK_NAMES) -> FastAPI:
-    """The application for `parts`, under the host names `names`."""
+def application(
+    parts: Parts, *, names: Collection[str] = LOOPBACK_NAMES, most_each: int | None = None
+) -> FastAPI:
+    """The application for `parts`, under the host names `names`; `most_each` as for `Guard`."""
     # No pages of documentation: theirs load scripts from elsewhere.
     app = _Application(title="autogen-next", version=__version__, docs_url=None, redoc_url=None)
     app.state.parts = parts
@@ -44,7 +46,7 @@ def application(parts: Parts, *, names: Collection[str] = LOOPBACK_NAMES) -> Fas
         app.include_router(routes)
     handle_errors(app)
     app.add_middleware(Slashes)
-    app.add_middleware(Guard, credentials=parts.credentials, names=names)
+    app.add_middleware(Guard, credentials=parts.credentials, names=names, most_each=most_each)
     open_doors(app, parts)
     return app
 

@@ -17,7 +17,7 @@ from fastapi.responses import StreamingResponse
 from ..errors import UnknownRun
 from ..events import Event
 from .callers import CallerOf, needs
-from .common import PartsOf, RunId, router, run_of_caller
+from .common import After, Limit, PartsOf, RunId, router, run_of_caller
 from .problems import Problem
 from .schemas import MOST_POS, ArtifactPage
 from .telling import as_json
@@ -32,7 +32,7 @@ _INLINE = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,100}")
 _HEADERS = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 
-#: Events that are read at once.
+#: Events that are read at once, and files of one that can be asked for.
 _PAGE = 1000
 
 _bytes: dict[int | str, dict[str, Any]] = {
@@ -46,11 +46,14 @@ _bytes: dict[int | str, dict[str, Any]] = {
 @artifacts.get(
     "/runs/{run_id}/artifacts", response_model=ArtifactPage, dependencies=[needs("runs:read")]
 )
-def list_artifacts(parts: PartsOf, caller: CallerOf, run_id: RunId) -> Response:
-    """The files that the code of a run left."""
+def list_artifacts(
+    parts: PartsOf, caller: CallerOf, run_id: RunId, after: After = 0, limit: Limit = _PAGE
+) -> Response:
+    """The files that the code of a run left; `limit` counts executions, each may leave many."""
     run_of_caller(parts, caller, run_id)
-    events = parts.runtime.events(run_id, limit=_PAGE, types=["code.finished"])
-    return as_json({"items": [one for event in events for one in _told(run_id, event)]})
+    found = parts.runtime.events(run_id, after=after, limit=limit, types=["code.finished"])
+    items = [one for event in found for one in _told(run_id, event)]
+    return as_json({"items": items, "next": found[-1].pos if len(found) == limit else None})
 
 
 def _told(run_id: str, event: Event) -> Iterator[dict[str, Any]]:

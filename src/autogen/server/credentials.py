@@ -25,7 +25,7 @@ from .problems import Problem
 __all__ = ["Bearers", "Credentials", "KeyFinder"]
 
 #: A key that was found is taken to hold for so long before it is looked for again.
-_FRESH_S = 2.0
+_FRESH_S = 1.5
 
 #: So many cookies hold at once, and so many keys are remembered; the oldest goes first.
 _MOST = 1000

@@ -1,14 +1,12 @@
 """`Exchange`: one request and its answer, under what holds for all of them.
 
-Bodies are limited whatever their headers say, answers are kept by nobody, and a stream ends as soon
-as whoever reads it may not any more. Nothing behind it can tell of these in other words.
+Bodies are limited whatever their headers say, answers are kept by nobody, and an answer that takes
+long can be cut off. Nothing behind it can tell of these in other words.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
-
+from anyio import CancelScope
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,9 +17,6 @@ __all__ = ["Exchange"]
 #: So much of a body that is too large is read, and forgotten, before that is said: many clients
 #: read no answer before they have sent everything.
 _MOST_IGNORED = 16 * 1024 * 1024
-
-#: Whether whoever reads a stream may still do so is looked at so often.
-_AGAIN_S = 2.0
 
 
 class _Over(Exception):
@@ -36,28 +31,43 @@ class Exchange:
         receive: The same.
         send: The same.
         most: How large the body may be, in bytes.
-        holds: Whether the caller may still read; None for what anybody may.
     """
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        *,
-        most: int,
-        holds: Callable[[], Awaitable[bool]] | None = None,
-    ):
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, most: int):
         self._scope, self._receive, self._send = scope, receive, send
         self._most = most
-        self._holds = holds
         self._n_bytes = 0
+        self._answering: CancelScope | None = None
+        self._is_started = False
         self._is_stream = False
+        self._is_complete = False
         self._is_over = False
-        self._looked_at = time.monotonic()
 
     async def lead_to(self, app: ASGIApp) -> None:
-        """Have an application answer."""
+        """Have an application answer, until it has, or the exchange is cut."""
+        with CancelScope() as self._answering:
+            await self._answered_by(app)
+        if self._answering.cancel_called and not self._is_complete:
+            await self._end()
+
+    def cut(self) -> None:
+        """End the answer here: the caller may not ask any more.
+
+        One that says how long it is, and has begun, is not cut: it is made already.
+        """
+        if self._answering is not None and (self._is_stream or not self._is_started):
+            self._is_over = True
+            self._answering.cancel()
+
+    async def _end(self) -> None:
+        if self._is_started:
+            # Without its last words, so that nobody takes it for whole.
+            await self._sent({"type": "http.response.body", "body": b""})
+            return
+        text = "what you showed holds no longer; show a token or key that does."
+        await self.tell(Problem(401, text, headers={"WWW-Authenticate": "Bearer"}))
+
+    async def _answered_by(self, app: ASGIApp) -> None:
         told = Headers(scope=self._scope).get("content-length", "0")
         if told.isdecimal() and int(told[:20]) > self._most:
             if int(told[:20]) <= self._most + _MOST_IGNORED:
@@ -103,18 +113,11 @@ class Exchange:
         """
         if self._is_over:
             raise _Over
-        now = time.monotonic()
         if message["type"] == "http.response.start":
             if self._n_bytes > self._most:
                 await self._refuse()
                 raise _Over
             self._is_stream = "content-length" not in MutableHeaders(scope=message)
-        elif self._is_stream and self._holds is not None and now - self._looked_at > _AGAIN_S:
-            self._looked_at = now
-            if not await self._holds():
-                self._is_over = True
-                await self._sent({"type": "http.response.body", "body": b""})
-                raise _Over
         await self._sent(message)
 
     async def _sent(self, message: Message) -> None:
@@ -123,6 +126,9 @@ class Exchange:
             named.setdefault("Cache-Control", "no-store")
             named["X-Content-Type-Options"] = "nosniff"
         await self._send(message)
+        # Not before: what was cancelled while it waited to be sent is not there.
+        self._is_started = True
+        self._is_complete = message["type"] == "http.response.body" and not message.get("more_body")
 
     async def _refuse(self) -> None:
         self._is_over = True

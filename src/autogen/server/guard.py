@@ -8,7 +8,7 @@ to show a token or a key, or the cookie that one was exchanged for; who it is st
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
+from contextlib import ExitStack
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from .callers import Caller
 from .credentials import Credentials
 from .exchange import Exchange
 from .problems import Problem
+from .underway import Shown, Underway
 
 __all__ = [
     "LOOPBACK_NAMES",
@@ -55,14 +56,27 @@ _FOREIGN = frozenset({"cross-site", "same-site"})
 
 
 class Guard:
-    """ASGI middleware: Host, Origin and credentials, in this order; then the size of the body."""
+    """ASGI middleware: Host, Origin and credentials, in this order; then the size of the body.
+
+    Args:
+        app: What stands behind it.
+        credentials: Who may ask.
+        names: The names that `Host` may have.
+        most_each: So many requests of one caller are answered at once; None for any number.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, credentials: Credentials, names: Collection[str] = LOOPBACK_NAMES
+        self,
+        app: ASGIApp,
+        *,
+        credentials: Credentials,
+        names: Collection[str] = LOOPBACK_NAMES,
+        most_each: int | None = None,
     ):
         self.app = app
         self.credentials = credentials
         self.names = frozenset(names)
+        self.underway = Underway(self._caller_of, most=most_each)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it with a problem."""
@@ -76,38 +90,29 @@ class Guard:
 
         headers, most = Headers(scope=scope), _LARGE.get(scope["path"], MOST_BYTES)
         exchange = Exchange(scope, receive, send, most=most)
-        try:
-            self._check(headers)
-            caller = await self._caller(headers)
-            if caller is not None:
-                self.credentials.count(caller)
-                scope["caller"] = caller
-                holds = partial(self._holds, headers, caller)
-                exchange = Exchange(scope, receive, send, most=most, holds=holds)
-            elif not _is_open(scope["path"]):
-                raise Problem(
-                    401,
-                    "show the token that `autogen serve` printed, or a key: "
-                    "`Authorization: Bearer TOKEN`.",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-        except Problem as problem:
-            await exchange.tell(problem)
-        except AutogenError:
-            text = "the database of the keys can't be read now; try again in a while."
-            await exchange.tell(Problem(503, text, headers={"Retry-After": "5"}))
-        else:
-            await exchange.lead_to(self.app)
-
-    async def _holds(self, headers: Headers, caller: Caller) -> bool:
-        """Whether what let a caller in still does."""
-        try:
-            return await self._caller(headers) == caller
-        except Problem:
-            return False
-        except AutogenError:
-            # The database is away, and was not when the caller came.
-            return True
+        with ExitStack() as stack:
+            try:
+                self._check(headers)
+                shown = _shown(headers)
+                caller = None if shown is None else await self._caller_of(shown)
+                if caller is not None and shown is not None:
+                    self.credentials.count(caller)
+                    scope["caller"] = caller
+                    stack.enter_context(self.underway.answering(exchange, caller, shown))
+                elif not _is_open(scope["path"]):
+                    raise Problem(
+                        401,
+                        "show the token that `autogen serve` printed, or a key: "
+                        "`Authorization: Bearer TOKEN`.",
+                        headers={"WWW-Authenticate": "Bearer"},
+                    )
+            except Problem as problem:
+                await exchange.tell(problem)
+            except AutogenError:
+                text = "the database of the keys can't be read now; try again in a while."
+                await exchange.tell(Problem(503, text, headers={"Retry-After": "5"}))
+            else:
+                await exchange.lead_to(self.app)
 
     def _check(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
@@ -117,20 +122,27 @@ class Guard:
         if origins and origins not in ([f"http://{hosts[0]}"], [f"https://{hosts[0]}"]):
             raise Problem(403, "requests of other web pages are not answered.")
 
-    async def _caller(self, headers: Headers) -> Caller | None:
-        authorization = headers.getlist("authorization")
-        if authorization:
-            scheme, _, given = authorization[0].partition(" ")
-            if len(authorization) != 1 or scheme.lower() != "bearer":
-                return None
-            return await self.credentials.caller_of(given.strip())
-        if headers.get("sec-fetch-site", "") in _FOREIGN:
-            return None
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(cookie_at(headers["host"]))
-        except CookieError:
-            return None
-        return None if cookie is None else await self.credentials.caller_of_session(cookie.value)
+    async def _caller_of(self, shown: Shown) -> Caller | None:
+        kind, text = shown
+        if kind == "bearer":
+            return await self.credentials.caller_of(text)
+        return await self.credentials.caller_of_session(text)
+
+
+def _shown(headers: Headers) -> Shown | None:
+    """What a request shows, if it shows anything that may count."""
+    authorization = headers.getlist("authorization")
+    if authorization:
+        scheme, _, given = authorization[0].partition(" ")
+        is_ours = len(authorization) == 1 and scheme.lower() == "bearer"
+        return ("bearer", given.strip()) if is_ours else None
+    if headers.get("sec-fetch-site", "") in _FOREIGN:
+        return None
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(cookie_at(headers["host"]))
+    except CookieError:
+        return None
+    return None if cookie is None else ("cookie", cookie.value)
 
 
 def cookie_at(host: str) -> str:

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
-from fastapi import Header, Query, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from ..errors import UnknownRun
@@ -163,6 +163,7 @@ def get_run(parts: PartsOf, caller: CallerOf, run_id: RunId) -> Response:
 async def wait_for_run(
     parts: PartsOf,
     caller: CallerOf,
+    request: Request,
     run_id: RunId,
     timeout_s: Annotated[float, Query(ge=0, le=MOST_WAIT_S)] = 30.0,
 ) -> Response:
@@ -173,7 +174,9 @@ async def wait_for_run(
             watch.clear()
             record = await run_in_threadpool(run_of_caller, parts, caller, run_id)
             left_s = deadline - time.monotonic()
-            if record.status in STILL or left_s <= 0 or watch.is_over:
+            is_due = record.status in STILL or left_s <= 0 or watch.is_over
+            # Whoever went away is waited for no longer.
+            if is_due or await request.is_disconnected():
                 (told,) = await run_in_threadpool(runs_of, parts.runtime, [record])
                 return as_json(told)
             await watch.wait(left_s)

@@ -337,9 +337,10 @@ class ArtifactOut(BaseModel):
 
 
 class ArtifactPage(BaseModel):
-    """Files that code of a run left, in their order."""
+    """Files that code of a run left, in their order; `next` as for messages."""
 
     items: list[ArtifactOut]
+    next: int | None
 
 
 class AmountsOut(BaseModel):

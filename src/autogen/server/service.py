@@ -56,6 +56,8 @@ class Service:
             it listens there: `Host` has to be one of them.
         jwt: What checks JWTs; None for nobody.
         allow_unwalled: Whether the code of teams may run without a wall, if they say so.
+        per_caller: How many requests and streams each caller may have at once; None for half of
+            what the server serves. The token of loopback may have all.
 
     Raises:
         UsageError: There is nothing that tells callers apart, the port is taken, or there are no
@@ -75,6 +77,7 @@ class Service:
         allowed_hosts: Collection[str] = (),
         jwt: Bearers | None = None,
         allow_unwalled: bool = False,
+        per_caller: int | None = None,
     ):
         is_local = host in LOOPBACK_NAMES
         if teams_in is not None:
@@ -125,7 +128,7 @@ class Service:
         most, waiting = room()
         names = {*allowed_hosts, *(LOOPBACK_NAMES if is_local else ())}
         #: The FastAPI application; routes that are added to it stand behind the same guard.
-        self.app = application(parts, names=names)
+        self.app = application(parts, names=names, most_each=per_caller or most // 2)
         self._server = _Server(
             uvicorn.Config(
                 self.app,
