@@ -302,12 +302,21 @@ def _is_ready(message: Mapping[str, Any]) -> bool:
     return "tool_responses" not in message and "context" not in message
 
 
-def filled(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`message` with the text that its content makes of its context, where that is a function."""
-    content = message.get("content")
-    if not callable(content):
-        return message
-    return {**message, "content": content(message.get("context") or {})}
+def filled(message: Mapping[str, Any], llm_config: Any = None) -> Mapping[str, Any]:
+    """`message` with the text that its content makes of its context, where it is a template.
+
+    Args:
+        message: A function as content is a template; so is text, as a format string, where
+            `llm_config` says `allow_format_str_template`.
+        llm_config: Of the agent that hears it.
+    """
+    content, context = message.get("content"), message.get("context") or {}
+    if callable(content):
+        return {**message, "content": content(context)}
+    is_allowed = llm_config and llm_config.get("allow_format_str_template")
+    if is_allowed and context and isinstance(content, str):
+        return {**message, "content": content.format(**context)}
+    return message
 
 
 def expand_tool_responses(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

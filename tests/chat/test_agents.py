@@ -377,6 +377,8 @@ def test_register_function_adds_overrides_and_removes() -> None:
     assert str(caught[0].message) == "Function 'f' is being overridden."
     a.register_function({"g": None})
     assert a.function_map == {"f": max}
+    with pytest.warns(UserWarning, match=r"Function 'f' is being overridden\."):
+        a.register_function({"f": max})
     with pytest.warns(UserWarning, match="g"):
         a.register_function({"g": None})
 

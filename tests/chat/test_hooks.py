@@ -204,15 +204,57 @@ def test_a_hook_that_raises_leaves_the_history_as_it_was(face: Face) -> None:
     assert texts(b.chat_messages[a]) == ["hi"]
 
 
-@pytest.mark.parametrize("name", [SEND, f"a_{SEND}"])
-def test_a_hook_that_forgets_to_return_the_message_is_named(face: Face, name: str) -> None:
-    a = plain("a")
+@requirement("bad:hook:none")
+@pytest.mark.parametrize("name", [LAST, ALL, SEND])
+@pytest.mark.parametrize("flavour", ["", "a_"])
+def test_a_hook_that_forgets_to_return_something_is_named(
+    face: Face, name: str, flavour: str
+) -> None:
+    b = plain("b", default_auto_reply="fine")
 
-    def forgetful(sender: Any, message: Any, recipient: Any, silent: Any) -> None:
+    def forgetful(*args: Any, **kwargs: Any) -> None:
         return None
 
-    a.register_hook(name, in_flavour(name, forgetful))
-    with pytest.raises(
-        TypeError, match=r"the hook .* of 'a' at process_message_before_send gave None"
-    ):
-        face.initiate_chat(a, plain("b"), message="hi", max_turns=1, silent=True)
+    b.register_hook(flavour + name, in_flavour(flavour + name, forgetful))
+    with pytest.raises(TypeError, match=rf"the hook .* of 'b' at {name} gave None"):
+        face.initiate_chat(plain("a"), b, message="hi", max_turns=1, silent=True)
+
+
+@requirement("hook:silent")
+@pytest.mark.parametrize("name", [SEND, f"a_{SEND}"])
+@pytest.mark.parametrize(
+    "own, given, told",
+    [(None, False, False), (None, True, True), (True, False, True), (False, True, False)],
+)
+def test_a_before_send_hook_is_told_whether_the_agent_is_silent(
+    face: Face, name: str, own: Any, given: bool, told: bool
+) -> None:
+    seen: list[Any] = []
+
+    def hook(sender: Any, message: Any, recipient: Any, silent: Any) -> Any:
+        seen.append(silent)
+        return message
+
+    a = plain("a", silent=own)
+    a.register_hook(name, in_flavour(name, hook))
+    face.send(a, "hi", plain("b"), silent=given)
+    assert seen == [told]
+    # As one who answers, too, whatever the one who began says.
+    face.initiate_chat(
+        plain("c", default_auto_reply="x"), a, message="hi", silent=given, max_turns=1
+    )
+    assert seen == [told, told]
+
+
+@requirement("hook:silent")
+@pytest.mark.parametrize("own, told", [(None, False), (True, True)])
+def test_an_overridden_step_before_sending_is_told_it_too(face: Face, own: Any, told: bool) -> None:
+    seen: list[Any] = []
+
+    class Own(ConversableAgent):
+        def _process_message_before_send(self, message: Any, recipient: Any, silent: bool) -> Any:
+            seen.append(silent)
+            return super()._process_message_before_send(message, recipient, silent)
+
+    face.send(Own("a", silent=own), "hi", plain("b", silent=True))
+    assert seen == [told]

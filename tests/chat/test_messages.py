@@ -185,6 +185,23 @@ def test_a_format_string_is_filled_in_where_allowed(face: Face, allowed: bool) -
     assert model.requests[0]["messages"][-1]["content"] == expected
 
 
+@requirement("message:template:printed")
+@pytest.mark.parametrize("own_printer", [False, True])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_format_string_is_printed_filled_in_where_allowed(
+    face: Face, allowed: bool, own_printer: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Own(ConversableAgent):
+        def _print_received_message(self, message: Any, sender: Any) -> None:
+            super()._print_received_message(message, sender)
+
+    hearer = (Own if own_printer else ConversableAgent)("b")
+    hearer.llm_config = {"allow_format_str_template": allowed}
+    face.send(plain("a"), {"content": "sum of {n}", "context": {"n": 3}}, hearer)
+    assert ("sum of 3" if allowed else "sum of {n}") in capsys.readouterr().out
+    assert texts(next(iter(hearer.chat_messages.values()))) == ["sum of {n}"]
+
+
 @requirement("message:histories")
 def test_histories_are_made_when_first_asked_for() -> None:
     a, b = plain("a"), plain("b")

@@ -244,6 +244,15 @@ def test_async_reply_functions_that_sync_chats_leave_out(face: Face) -> None:
     assert texts(result.chat_history) == ["hi", expected]
 
 
+@requirement("reply:async:alone")
+def test_a_reply_asked_for_alone_leaves_out_async_functions(face: Face) -> None:
+    b = plain("b", default_auto_reply="plain")
+    b.register_reply([ConversableAgent, None], _async_answer)
+    expected = "async" if face.name == "async" else "plain"
+    assert face.generate_reply(b, [{"role": "user", "content": "hi"}]) == expected
+    assert asked(face, b, plain("a")) == expected
+
+
 @requirement("reply:async:refused")
 def test_a_coroutine_function_without_a_name_is_refused_too() -> None:
     import functools

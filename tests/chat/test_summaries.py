@@ -143,6 +143,38 @@ def test_a_subclass_chooses_what_a_reflection_reads(face: Face) -> None:
     assert contents == ["own view", "own prompt"]
 
 
+@requirement("summary:class")
+@pytest.mark.parametrize("owner", ["initiator", "recipient", "both"])
+def test_a_subclass_has_a_prompt_of_its_own(face: Face, owner: str) -> None:
+    class First(ConversableAgent):
+        DEFAULT_SUMMARY_PROMPT = "of the initiator"
+
+    class Second(ConversableAgent):
+        DEFAULT_SUMMARY_PROMPT = "of the recipient"
+
+    model = ScriptedModel(["gist"])
+    user = (ConversableAgent if owner == "recipient" else First)("user", llm_config=model.config())
+    bot = (ConversableAgent if owner == "initiator" else Second)("bot", default_auto_reply=None)
+    face.initiate_chat(
+        user, bot, message="hi", summary_method="reflection_with_llm", silent=True, max_turns=1
+    )
+    wanted = "of the initiator" if owner == "initiator" else "of the recipient"
+    assert model.requests[-1]["messages"][-1]["content"] == wanted
+
+
+@requirement("summary:class")
+def test_a_subclass_has_a_summary_method_of_its_own(face: Face) -> None:
+    class Own(ConversableAgent):
+        DEFAULT_SUMMARY_METHOD = "reflection_with_llm"
+
+    model = ScriptedModel(["gist"])
+    user, bot = Own("user", llm_config=model.config()), plain("bot", default_auto_reply="said")
+    chat: dict[str, Any] = {"message": "hi", "max_turns": 1, "silent": True}
+    assert face.initiate_chat(user, bot, **chat).summary == "gist"
+    assert face.initiate_chat(user, bot, summary_method="last_msg", **chat).summary == "said"
+    assert face.initiate_chat(plain("other"), bot, **chat).summary == "said"
+
+
 @requirement("summary:callable", "summary:args")
 @pytest.mark.parametrize("flavour", ["sync", "async"])
 def test_a_function_makes_the_summary(face: Face, flavour: str) -> None:

@@ -123,6 +123,18 @@ def test_a_chat_without_its_two_sides_is_refused_before_any_starts(face: Face, k
     assert not queue[0]["recipient"].chat_messages
 
 
+@requirement("sequence:refused")
+@pytest.mark.parametrize("method", ["by heart", "reflection_with_llm"])
+def test_a_summary_that_cannot_be_made_is_refused_before_any_starts(
+    face: Face, method: str
+) -> None:
+    queue = queue_of(2)
+    queue[1]["summary_method"] = method
+    with pytest.raises(AssertionError, match="summary_method"):
+        run(face, queue)
+    assert not queue[0]["recipient"].chat_messages
+
+
 @requirement("sequence:warned")
 def test_two_chats_with_one_recipient_are_warned_of(face: Face) -> None:
     queue = queue_of(2)
@@ -162,6 +174,9 @@ def test_each_chat_begins_with_a_banner(face: Face, verbose: bool) -> None:
     silent = ScriptedHuman()
     with IOStream.set_default(silent):
         run(face, queue_of(2))
+        quiet = queue_of(1, silent=False)
+        quiet[0]["sender"].silent = True
+        run(face, quiet)
     assert silent.text == ""
 
 
@@ -181,11 +196,14 @@ def test_an_agent_runs_its_own_queue_and_keeps_the_results(face: Face) -> None:
     index = 2 if face.name == "async" else 1
     assert user.get_chat_results(index) is second
     assert "sender" not in queue[0]
+    queue[0]["sender"] = None
+    first = face.initiate_chats(user, queue[:1])[1 if face.name == "async" else 0]
+    assert first.chat_history[0]["name"] == "me"
 
 
 @requirement("sequence:results")
 def test_without_a_queue_there_are_no_results(face: Face) -> None:
-    assert list(mute("a").get_chat_results()) == []
+    assert mute("a").get_chat_results() == []
     assert run(face, []) == []
 
 

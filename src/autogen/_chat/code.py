@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import coding
 from .._kernel.back import way_back
-from .._kernel.ops import Call
+from .._kernel.faces import point
 from .._kernel.record import step
 from .._kernel.run import current_run
 from ..coding.allowing import allowing
@@ -208,11 +208,7 @@ async def _executed(agent: Any, executor: Any, blocks: list[CodeBlock]) -> Any:
 async def _called(
     agent: Any, executor: Any, blocks: list[CodeBlock], at_rest: Callable[[], Any]
 ) -> Any:
-    call = Call(
-        getattr(executor, "execute_code_blocks", None),
-        getattr(executor, "a_execute_code_blocks", None),
-        (blocks,),
-    )
+    call = point(executor, "execute_code_blocks")(blocks)
     if not asks_people(agent):
         return await call
     with allowing(allowed_by_people(agent, await way_back(), at_rest)):

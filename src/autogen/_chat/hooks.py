@@ -11,6 +11,7 @@ from .._kernel.faces import is_face, point
 from .._kernel.ops import Call, Flavour
 from ..errors import UsageTypeError
 from ..messages import Message
+from .state import is_silent
 
 __all__ = [
     "HOOK_NAMES",
@@ -77,16 +78,23 @@ def _called(flavour: str, hook: Callable[..., Any], *args: Any, **kwargs: Any) -
 
 async def before_send(agent: Any, message: Any, recipient: Any, silent: bool) -> Any:
     """`message` as the hooks want it sent."""
-    for flavour, hook in await _registered(agent, "process_message_before_send"):
+    name = "process_message_before_send"
+    silent = is_silent(agent, silent)
+    for flavour, hook in await _registered(agent, name):
         message = await _called(
             flavour, hook, sender=agent, message=message, recipient=recipient, silent=silent
         )
-        if message is None:
-            raise UsageTypeError(
-                f"the hook {_name(hook)} of {agent.name!r} at process_message_before_send gave "
-                "None; it must return the message to send."
-            )
+        _check_given(message, agent, name, hook, "the message to send")
     return message
+
+
+def _check_given(made: Any, agent: Any, name: str, hook: Callable[..., Any], wanted: str) -> None:
+    """Refuse the None of a hook that changes what it was given and forgets to return it."""
+    if made is None:
+        raise UsageTypeError(
+            f"the hook {_name(hook)} of {agent.name!r} at {name} gave None; it must return "
+            f"{wanted}."
+        )
 
 
 def reshapes(agent: Any) -> bool:
@@ -111,18 +119,21 @@ async def before_reply(agent: Any, messages: list[dict[str, Any]]) -> list[dict[
 
 async def all_before_reply(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """`messages` as the hooks at `process_all_messages_before_reply` want them."""
-    hooks = await _registered(agent, "process_all_messages_before_reply")
+    name = "process_all_messages_before_reply"
+    hooks = await _registered(agent, name)
     if hooks:
         # Theirs to change: what is stored stays as it was said.
         messages = [copy(message) for message in messages]
     for flavour, hook in hooks:
         messages = await _called(flavour, hook, messages)
+        _check_given(messages, agent, name, hook, "the messages to answer")
     return messages
 
 
 async def last_received(agent: Any, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """`messages` with the last one as the hooks at `process_last_received_message` want it."""
-    hooks = await _registered(agent, "process_last_received_message")
+    name = "process_last_received_message"
+    hooks = await _registered(agent, name)
     if not hooks or not messages:
         return messages
     last = messages[-1]
@@ -134,6 +145,7 @@ async def last_received(agent: Any, messages: list[dict[str, Any]]) -> list[dict
     content = given
     for flavour, hook in hooks:
         content = await _called(flavour, hook, content)
+        _check_given(content, agent, name, hook, "the content to answer")
     if content == given:
         return messages
     changed = Message(last)

@@ -16,7 +16,7 @@ from .ends import result_of, tell_of_budget, tell_of_end, tell_of_start
 from .opening import opening_message
 from .reply import refuse_async_replies
 from .send import converse, deliver, reply_of
-from .state import Chat, ChatResult
+from .state import Chat, ChatResult, is_silent
 from .summary import check_summary, last_message_text, summarize
 from .wiring import RunOptions, chat_opened, event, is_watched
 
@@ -55,12 +55,12 @@ async def initiate_chat(
     # What the caller handed in is theirs: nothing is written into it.
     args = {**(summary_args if summary_args is not None else {})}
     execution = await begun(run, initiator, recipient, message, {"max_turns": max_turns})
-    is_silent = initiator.silent if getattr(initiator, "silent", None) is not None else silent
+    silent = is_silent(initiator, silent)
     with (
         chat_opened(
             initiator,
             recipient,
-            silent=bool(is_silent),
+            silent=silent,
             run_options=run,
             is_limited=max_turns is not None,
             execution=execution,
@@ -74,7 +74,7 @@ async def initiate_chat(
             initiator._prepare_chat(recipient, clear_history, reply_at_receive=max_turns is None)
             try:
                 with keeping_back(_FOR_SUMMARY if summary_method == _ASKS_MODEL else 0.0):
-                    await _talk_paid(chat, message, max_turns, is_silent, context)
+                    await _talk_paid(chat, message, max_turns, silent, context)
                 if chat.stop_reason is None:
                     # Somebody's own `receive` decided it.
                     chat.stop_reason = chat.note or "no_reply"

@@ -9,7 +9,7 @@ from .._kernel.ops import Call
 from .._kernel.record import recorded
 from ..errors import UsageError
 from ..messages import content_str
-from .sequence import initiate_chats, initiate_chats_by_id
+from .sequence import initiate_chats, initiate_chats_by_id, sent_by
 
 __all__ = ["chats_to_run", "check_queue", "nested_reply", "summary_from_nested_chats"]
 
@@ -70,8 +70,7 @@ async def _prepared(
     *,
     is_first: bool,
 ) -> dict[str, Any]:
-    chat = dict(entry)
-    chat.setdefault("sender", recipient)
+    (chat,) = sent_by(recipient, [entry])
     message = chat.get("message")
     if message is None and is_first and messages:
         message = messages[-1].get("content")

@@ -13,7 +13,7 @@ from ..messages import filled, message_dict
 from .durable import began, begun, failed, finished
 from .ends import goes_round, result_of, tell_of_end, tell_of_start
 from .hooks import before_send
-from .state import Chat, current_chat
+from .state import Chat, current_chat, is_silent
 from .steps import asked
 from .wiring import chat_opened, event, is_watched
 
@@ -45,7 +45,7 @@ async def send(
         return
     process = agent._process_message_before_send
     if not getattr(process, "__plain__", False):
-        args = (message_or_text(message), recipient, bool(silent))
+        args = (message_or_text(message), recipient, is_silent(agent, silent))
         message = await Call(process, None, args, place="inline")
     elif agent._has_hooks:
         message = await before_send(agent, message_or_text(message), recipient, bool(silent))
@@ -71,9 +71,7 @@ async def receive(
     agent: Any, message: Any, sender: Any, request_reply: bool | None, silent: bool | None
 ) -> None:
     """Record `message` as heard by `agent`; a wanted reply goes into the mailbox of the chat."""
-    senders_own = getattr(sender, "silent", None)
-    if senders_own is not None:
-        silent = senders_own
+    silent = is_silent(sender, silent)
     chat = current_chat()
     if chat is not None and chat.expecting == (sender, agent):
         await _hear(agent, message, sender, silent)
@@ -175,7 +173,7 @@ async def _tell(agent: Any, sender: Any, silent: bool | None, *, is_printed: boo
         {
             "sender": sender.name,
             "recipient": agent.name,
-            "message": dict(filled(agent.chat_messages[sender][-1])),
+            "message": dict(filled(agent.chat_messages[sender][-1], agent.llm_config)),
             "is_printed": is_printed,
         },
         agent=sender.name,

@@ -10,9 +10,10 @@ from .._kernel.faces import point
 from .._kernel.ops import Gather
 from ..errors import InvalidCarryOverType, UsageError
 from ..human.stream import IOStream
-from .state import ChatResult
+from .state import ChatResult, is_silent
+from .summary import check_summary
 
-__all__ = ["initiate_chats", "initiate_chats_by_id"]
+__all__ = ["initiate_chats", "initiate_chats_by_id", "sent_by"]
 
 _NO_MESSAGE = (
     "the chat of {sender!r} with {recipient!r} has no 'message'; a person will be asked for it. "
@@ -20,11 +21,19 @@ _NO_MESSAGE = (
 )
 
 
+def sent_by(agent: Any, queue: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copies of the entries, those without a sender with `agent` as theirs."""
+    return [
+        {**entry, "sender": agent if entry.get("sender") is None else entry["sender"]}
+        for entry in queue
+    ]
+
+
 async def initiate_chats(queue: Sequence[Mapping[str, Any]]) -> list[ChatResult]:
     """Run chats in order; each hears the summaries of all before it.
 
     Raises:
-        AssertionError: An entry lacks `sender` or `recipient`.
+        AssertionError: An entry lacks `sender` or `recipient`, or its summary can't be made.
     """
     _check(queue)
     _warn_of_shared_recipients(queue)
@@ -42,7 +51,7 @@ async def initiate_chats_by_id(queue: Sequence[Mapping[str, Any]]) -> dict[Any, 
     A chat hears the summaries of its prerequisites only.
 
     Raises:
-        AssertionError: An entry lacks `sender` or `recipient`.
+        AssertionError: An entry lacks `sender` or `recipient`, or its summary can't be made.
         UsageError: An id is missing or used twice, or the prerequisites name an unknown chat, are
             no whole numbers, or go round in a circle.
     """
@@ -69,6 +78,9 @@ def _check(queue: Sequence[Mapping[str, Any]]) -> None:
         for key in ("sender", "recipient"):
             if entry.get(key) is None:
                 raise AssertionError(f"chat {i} of the queue has no {key!r}; every chat needs one.")
+    # Before the first of them has cost anything.
+    for entry in queue:
+        check_summary(entry.get("summary_method"), entry["sender"], entry["recipient"])
 
 
 def _warn_of_shared_recipients(queue: Sequence[Mapping[str, Any]]) -> None:
@@ -143,7 +155,7 @@ async def _run(entry: Mapping[str, Any], summaries: Iterable[Any]) -> ChatResult
             UserWarning,
             stacklevel=2,
         )
-    if not chat.get("silent"):
+    if not is_silent(sender, chat.get("silent")):
         _announce(chat)
     result: ChatResult = await point(sender, "initiate_chat")(**chat)
     return result

@@ -13,7 +13,7 @@ from ..messages import History, Message
 from ..usage import ChatCost, Ledger, Usage
 from .brakes import Brakes
 
-__all__ = ["Chat", "ChatResult", "Histories", "Shape", "current_chat", "record"]
+__all__ = ["Chat", "ChatResult", "Histories", "Shape", "current_chat", "is_silent", "record"]
 
 
 class Shape:
@@ -236,3 +236,9 @@ def current_chat() -> Chat | None:
     """The chat that the calling code runs inside of, or None."""
     run = current_run()
     return None if run is None else run.scope
+
+
+def is_silent(agent: Any, silent: bool | None) -> bool:
+    """Whether `agent` speaks without being printed, where the call says `silent`."""
+    own = getattr(agent, "silent", None)
+    return bool(silent if own is None else own)

@@ -11,7 +11,19 @@ from .._kernel.record import recorded
 from ..errors import BadRequest, UsageError
 from .model import said_by
 
-__all__ = ["by_method", "check_summary", "last_message_text", "reflect", "summarize"]
+__all__ = [
+    "DEFAULT_PROMPT",
+    "by_method",
+    "check_summary",
+    "last_message_text",
+    "reflect",
+    "summarize",
+]
+
+DEFAULT_PROMPT = (
+    "Say in a few sentences what this conversation came to: the result, the facts it rests on, "
+    "and what is still open. Do not greet and do not comment on the conversation itself."
+)
 
 _METHODS_TEXT = (
     "summary_method must be a string chosen from 'reflection_with_llm' or 'last_msg' "
@@ -87,10 +99,17 @@ def last_message_text(initiator: Any, recipient: Any) -> str:
         return ""
 
 
+def _own_prompt(agent: Any) -> Any:
+    """The prompt that the class of `agent` asks with, if it is not everybody's."""
+    prompt = getattr(agent, "DEFAULT_SUMMARY_PROMPT", DEFAULT_PROMPT)
+    return None if prompt == DEFAULT_PROMPT else prompt
+
+
 async def reflect(initiator: Any, recipient: Any, args: Mapping[str, Any], cache: Any) -> str:
     """A model's summary of what the recipient heard and said."""
     prompt = args.get("summary_prompt")
-    prompt = recipient.DEFAULT_SUMMARY_PROMPT if prompt is None else prompt
+    if prompt is None:
+        prompt = _own_prompt(recipient) or _own_prompt(initiator) or DEFAULT_PROMPT
     if not isinstance(prompt, str):
         raise UsageError(f"summary_prompt is {prompt!r}; it must be a string.")
     role = args.get("summary_role") or "system"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar
 
 from . import late
@@ -87,7 +87,7 @@ def point(target: Any, name: str, place: Place = "caller") -> Callable[..., Awai
         # Overridden in the async flavour alone, unless the subclass made the pair anew in the sync
         # one.
         sync = None
-    elif async_core is not None:
+    elif async_core is not None or (sync is not None and not _is_written(async_)):
         async_ = None
     elif sync is None and async_ is None:
         raise AttributeError(
@@ -98,3 +98,8 @@ def point(target: Any, name: str, place: Place = "caller") -> Callable[..., Awai
         return Call(sync, async_, args, kwargs, place)
 
     return call
+
+
+def _is_written(function: Any) -> bool:
+    """Whether somebody wrote it. Mocks and proxies have an attribute of every name."""
+    return isinstance(function, FunctionType | MethodType) or inspect.iscoroutinefunction(function)

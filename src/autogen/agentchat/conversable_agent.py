@@ -15,6 +15,7 @@ from .._chat import human, model, nested, opening, reply, send, sequence, tools
 from .._chat.hooks import HOOK_NAMES, is_misplaced
 from .._chat.loop import initiate_chat
 from .._chat.state import ChatResult, Histories, Shape
+from .._chat.summary import DEFAULT_PROMPT
 from .._chat.termination import LAST_LINE, DefaultTermination
 from .._chat.wiring import RunOptions
 from .._kernel import late
@@ -38,11 +39,22 @@ __all__ = ["ConversableAgent", "plain_method", "register_function"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODES = ("ALWAYS", "TERMINATE", "NEVER")
+
+
+class _Unchosen(str):
+    """A default that can be told from the same text chosen by somebody."""
+
+    __slots__ = ()
+
+
+_METHOD_OF_CLASS = _Unchosen("last_msg")
 _UNSET: Any = object()
 
 
-def _origin(function: Callable[..., Any]) -> Any:
-    return getattr(function, "_origin", function)
+def _is_wrapped_again(known: Any, function: Any) -> bool:
+    """Whether both are wrappers of one function, as when a second caller is told of it."""
+    origin = getattr(function, "_origin", None)
+    return origin is not None and getattr(known, "_origin", None) is origin
 
 
 class ConversableAgent(SubclassNames):
@@ -76,10 +88,7 @@ class ConversableAgent(SubclassNames):
 
     DEFAULT_CONFIG: ClassVar[Any] = False
     MAX_CONSECUTIVE_AUTO_REPLY: ClassVar[int] = 100
-    DEFAULT_SUMMARY_PROMPT: ClassVar[str] = (
-        "Say in a few sentences what this conversation came to: the result, the facts it rests on, "
-        "and what is still open. Do not greet and do not comment on the conversation itself."
-    )
+    DEFAULT_SUMMARY_PROMPT: ClassVar[str] = DEFAULT_PROMPT
     DEFAULT_SUMMARY_METHOD: ClassVar[str] = "last_msg"
 
     llm_config: dict[str, Any] | Literal[False]
@@ -93,7 +102,7 @@ class ConversableAgent(SubclassNames):
     _hooks: dict[str, list[Callable[..., Any]]] | None = None
     _legacy_executor: Any = None
     _client: Any = _UNSET
-    _finished_chats: Any = ()
+    _finished_chats: Any = None
     _default_termination: ClassVar[DefaultTermination] = LAST_LINE
 
     def __init__(
@@ -403,7 +412,7 @@ class ConversableAgent(SubclassNames):
         """Print a received message; for subclasses that override it and call `super()`."""
         stream = IOStream.get_default()
         stream.print(f"{sender.name} (to {self._name}):\n", flush=True)
-        show_message(filled(message_dict(message)), sender.name)
+        show_message(filled(message_dict(message), self.llm_config), sender.name)
         stream.print("\n" + "-" * 80, flush=True)
 
     async def _send(
@@ -696,7 +705,7 @@ class ConversableAgent(SubclassNames):
                     warnings.warn(f"there is no function {name!r} to remove.", stacklevel=2)
                 continue
             known = self._function_map.get(name)
-            if known is not None and _origin(known) is not _origin(function):
+            if known is not None and not _is_wrapped_again(known, function):
                 warnings.warn(f"Function '{name}' is being overridden.", UserWarning, stacklevel=2)
             self._function_map[name] = function
 
@@ -839,7 +848,7 @@ class ConversableAgent(SubclassNames):
         silent: bool | None = False,
         cache: Any = None,
         max_turns: int | None = None,
-        summary_method: str | Callable[..., Any] | None = DEFAULT_SUMMARY_METHOD,
+        summary_method: str | Callable[..., Any] | None = _METHOD_OF_CLASS,
         summary_args: dict[str, Any] | None = None,
         message: dict[str, Any] | str | Callable[..., Any] | None = None,
         **kwargs: Any,
@@ -875,6 +884,8 @@ class ConversableAgent(SubclassNames):
             del kwargs["run"]
         else:
             run = None
+        if summary_method is _METHOD_OF_CLASS:
+            summary_method = self.DEFAULT_SUMMARY_METHOD
         return await initiate_chat(
             self,
             recipient,
@@ -905,7 +916,7 @@ class ConversableAgent(SubclassNames):
         Raises:
             AssertionError: An entry has no recipient.
         """
-        queue = [{"sender": self, **entry} for entry in chat_queue]
+        queue = sequence.sent_by(self, chat_queue)
         results = drive_sync(sequence.initiate_chats(queue))
         self._finished_chats = results
         return results
@@ -923,14 +934,14 @@ class ConversableAgent(SubclassNames):
         Raises:
             UsageError: An id or a prerequisite can't work.
         """
-        queue = [{"sender": self, **entry} for entry in chat_queue]
+        queue = sequence.sent_by(self, chat_queue)
         results = await late.drive_async(sequence.initiate_chats_by_id(queue))
         self._finished_chats = results
         return results
 
     def get_chat_results(self, chat_index: int | None = None) -> Any:
         """The results of the last `initiate_chats`, or one of them."""
-        results: Any = self._finished_chats
+        results: Any = [] if self._finished_chats is None else self._finished_chats
         return results if chat_index is None else results[chat_index]
 
     def register_nested_chats(

@@ -13,6 +13,7 @@ from .._chat import hooks, nested
 from .._chat.model import completed_text, normal_name
 from .._chat.opening import with_carryover
 from .._chat.reply import refuse_async_replies
+from .._chat.state import is_silent
 from .._chat.summary import by_method, last_message_text, reflect
 from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
@@ -27,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def plain_method(method: F) -> F:
-    """Mark a `_x` method that 0.2 programs override; the core asks whether somebody did."""
+    """Mark a method that 0.2 programs override; the core asks whether somebody did."""
     method.__plain__ = True  # type: ignore[attr-defined]
     return method
 
@@ -171,10 +172,9 @@ class SubclassNames:
         return self._generate_oai_reply_from_client(client, asked, cache)
 
     @staticmethod
-    def _is_silent(agent: Any, silent: bool | None = False) -> bool | None:
+    def _is_silent(agent: Any, silent: bool | None = False) -> bool:
         """Whether `agent` is silent where the call says `silent`."""
-        own: bool | None = agent.silent
-        return silent if own is None else own
+        return is_silent(agent, silent)
 
     def _raise_exception_on_async_reply_functions(self) -> None:
         """Raise RuntimeError if a coroutine function is registered that sync chats can't ask."""

@@ -23,6 +23,7 @@ ROWS = [
     ),
     same("message:template:callable", "A function as content is called with the context."),
     same("message:template:format", "Format strings are filled in only where that is allowed."),
+    same("message:template:printed", "What is printed is filled in in the same way."),
     same("message:histories", "Histories are lists by agent, made when first asked for."),
     same("message:history:yaml", "Histories can be written as YAML and JSON."),
     same("message:history:edited", "A history that a program edits is sent as it is then."),

@@ -59,6 +59,7 @@ ROWS = [
     ),
     same("utils:chat-info", "consolidate_chat_info checks entries of chats."),
     same("utils:tags", "parse_tags_from_content finds tags and their attributes."),
+    same("agent:mocks", "Mocks stand in for clients, executors, people, functions and methods."),
     same("agent:protocol", "Agents satisfy the Agent and LLMAgent protocols."),
     same("agent:protocol:group", "Whatever has the methods of Agent may be a member of a group."),
 ]

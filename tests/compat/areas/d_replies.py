@@ -39,6 +39,7 @@ ROWS = [
     same("reply:async", "Async chats ask plain and coroutine functions."),
     same("reply:async:refused", "A sync chat refuses async-only reply functions by name."),
     same("reply:async:ignored", "It leaves out those registered to be left out."),
+    same("reply:async:alone", "generate_reply, asked on its own, leaves out all that are async."),
     better(
         "reply:once",
         "Each built-in is asked once per reply, in async chats too.",
@@ -50,6 +51,7 @@ ROWS = [
     same("hook:last-message", "process_last_received_message changes what is answered."),
     same("hook:all-messages", "process_all_messages_before_reply changes all of it."),
     same("hook:before-send", "process_message_before_send changes what both sides keep."),
+    same("hook:silent", "Before-send hooks are told whether the agent that sends is silent."),
     same("hook:order", "Hooks run in order, the last-message ones before the others."),
     same("hook:names", "The six names can be registered; others raise AssertionError."),
     same("hook:duplicate", "Registering a hook twice raises AssertionError."),

@@ -74,6 +74,11 @@ ROWS = [
     same("summary:reflection:args", "Prompt and role can be chosen; wrong ones raise ValueError."),
     same("summary:reflection:refused", "A request the service refuses warns and gives ''."),
     same("summary:callable", "A function gets sender, recipient and the arguments."),
+    better(
+        "summary:class",
+        "A subclass sets the method and the prompt that its summaries have by default.",
+        why="those of ConversableAgent were used, whatever a subclass said",
+    ),
     same("summary:bad", "Another method, or no model to reflect, raises AssertionError at once."),
     better(
         "summary:args",

@@ -43,5 +43,10 @@ ROWS = [
         "A hook that raises ends the chat with its own error, which carries the history.",
         why="the history was lost",
     ),
+    better(
+        "bad:hook:none",
+        "A hook that gives None is named, with what it must return.",
+        why="None was sent or answered, or the chain failed at it",
+    ),
     same("bad:duck", "Anything that sends and receives can take part."),
 ]

@@ -176,7 +176,7 @@ ROWS = [
         "The queue stays as it was given.",
         why="its entries were changed in place",
     ),
-    same("sequence:refused", "A chat without sender or recipient raises before any starts."),
+    same("sequence:refused", "A chat without a side, or a summary, raises before any starts."),
     same("sequence:warned", "Shared recipients and missing messages are UserWarnings."),
     same("sequence:printed", "Each chat begins with a banner unless silent; verbose says more."),
     same("sequence:group", "A group may be one of a row of chats."),
