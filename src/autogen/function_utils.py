@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from .tools.conversion import (
+    get_load_param_if_needed_function,
+    load_basemodels_if_needed,
+    serialize_to_str,
+)
 from .tools.schema import (
     Function,
     Parameters,
     ToolFunction,
     get_default_values,
     get_function_schema,
-    get_load_param_if_needed_function,
     get_missing_annotations,
     get_param_annotations,
     get_parameter_json_schema,
@@ -17,8 +21,6 @@ from .tools.schema import (
     get_typed_annotation,
     get_typed_return_annotation,
     get_typed_signature,
-    load_basemodels_if_needed,
-    serialize_to_str,
 )
 
 __all__ = [

@@ -143,7 +143,7 @@ def test_nothing_on_disk_is_ever_unpickled(tmp_path):
 
 
 def test_value_that_is_not_json_is_refused_on_disk(tmp_path):
-    with pytest.raises(UsageError, match="type set can't be cached on disk"):
+    with pytest.raises(UsageError, match="type set can't be cached"):
         DiskCache(tmp_path).set("k", {1, 2})
 
 

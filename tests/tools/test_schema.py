@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel, Field
 from tests.compat.requirements import requirement
 
+from autogen.tools.conversion import load_basemodels_if_needed, serialize_to_str
 from autogen.tools.schema import (
     get_default_values,
     get_function_schema,
@@ -25,8 +26,6 @@ from autogen.tools.schema import (
     get_typed_return_annotation,
     get_typed_signature,
     is_async,
-    load_basemodels_if_needed,
-    serialize_to_str,
 )
 
 

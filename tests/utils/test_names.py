@@ -7,7 +7,7 @@ from tests.compat.requirements import requirement
 
 from autogen import errors, exception_utils, function_utils
 from autogen.formatting_utils import colored
-from autogen.tools import schema
+from autogen.tools import conversion, schema
 
 
 @requirement("errors:names", "errors:suffix")
@@ -28,8 +28,9 @@ def test_exceptions_are_those_of_the_tree_under_both_names():
 
 @requirement("functions:names")
 def test_function_utils_are_those_of_tools():
+    of_tools = {**vars(schema), **vars(conversion)}
     for name in function_utils.__all__:
-        assert getattr(function_utils, name) is getattr(schema, name)
+        assert getattr(function_utils, name) is of_tools[name]
 
 
 @requirement("types:import")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
-from types import TracebackType
 from typing import Any, Self
 
 from ..config.secrets import redact
 from ..errors import UsageError
+from .text import from_text, to_text
 
 __all__ = ["RedisCache"]
 
@@ -59,22 +58,11 @@ class RedisCache:
             text = self._client.get(self._prefixed(key))
         except self._errors as error:
             raise self._told(error) from error
-        if text is None:
-            return default
-        try:
-            return json.loads(text)
-        except ValueError:
-            return default
+        return from_text(text, default)
 
     def set(self, key: str, value: Any) -> None:
         """Keep `value`, which must be JSON."""
-        try:
-            text = json.dumps(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(
-                f"a value of type {type(value).__name__} can't be cached: {error}. Cache plain "
-                "dicts, lists, texts and numbers."
-            ) from error
+        text = to_text(value)
         try:
             self._client.set(self._prefixed(key), text)
         except self._errors as error:
@@ -87,10 +75,5 @@ class RedisCache:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()

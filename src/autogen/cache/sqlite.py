@@ -7,16 +7,15 @@ It is shared by all threads behind a lock; a forked child opens its own.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sqlite3
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from ..errors import UsageError
+from .text import from_text, to_text
 
 __all__ = ["DiskCache"]
 
@@ -48,24 +47,11 @@ class DiskCache:
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value, or `default`."""
-        text = _file(self._path).get(key)
-        if text is None:
-            return default
-        try:
-            return json.loads(text)
-        except ValueError:
-            return default
+        return from_text(_file(self._path).get(key), default)
 
     def set(self, key: str, value: Any) -> None:
         """Keep `value`, which must be JSON: dicts, lists, texts, numbers, None."""
-        try:
-            text = json.dumps(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(
-                f"a value of type {type(value).__name__} can't be cached on disk: {error}. Cache "
-                "plain dicts, lists, texts and numbers."
-            ) from error
-        _file(self._path).set(key, text)
+        _file(self._path).set(key, to_text(value))
 
     def close(self) -> None:
         """Let go. The file's connection stays open for whoever comes next."""
@@ -73,12 +59,7 @@ class DiskCache:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
 

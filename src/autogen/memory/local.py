@@ -16,34 +16,15 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Self
 
 from ..errors import UsageError
 from .base import DEFAULT_COLLECTION, Embedder, Entry, Found
 from .embed import HashedNgrams, embedded, normalized, numpy
-
-if TYPE_CHECKING:
-    from .embed import Vectors
+from .file import Connection, file_path, told
+from .index import Collection, Index
 
 __all__ = ["LocalMemory"]
-
-_FILE_NAME: Final = "memory.sqlite3"
-_BUSY_TIMEOUT_S: Final = 30.0
-_SCHEMA_VERSION: Final = 1
-#: Marks a file as one of ours: "agmm" in ASCII.
-_APPLICATION_ID: Final = 0x61676D6D
-_SCHEMA: Final = (
-    # A change takes the next number: `revision` is that of the last change, `removed_at` that of
-    # the last one that took something away, `changed_at` that of the row.
-    "CREATE TABLE collections (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL "
-    "UNIQUE, embedder TEXT, dim INTEGER, revision INTEGER NOT NULL DEFAULT 0, "
-    "removed_at INTEGER NOT NULL DEFAULT 0)",
-    "CREATE TABLE entries (row INTEGER PRIMARY KEY AUTOINCREMENT, collection INTEGER NOT NULL, "
-    "id TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL, vector BLOB NOT NULL, "
-    "changed_at INTEGER NOT NULL, UNIQUE (collection, id))",
-    "CREATE INDEX entries_by_change ON entries (collection, changed_at)",
-)
 
 
 class LocalMemory:
@@ -67,10 +48,10 @@ class LocalMemory:
     ):
         numpy()
         self.embedder: Embedder = HashedNgrams() if embedder is None else embedder
-        self.path = None if path is None else _file_path(path)
+        self.path = None if path is None else file_path(path)
         self._lock = threading.RLock()
-        self._indexes: dict[int, _Index] = {}
-        self._connection = _Connection(self.path)
+        self._indexes: dict[int, Index] = {}
+        self._connection = Connection(self.path)
         self._closer = weakref.finalize(self, self._connection.close)
         self._is_closed = False
         _alive.add(self)
@@ -192,7 +173,7 @@ class LocalMemory:
             return set() if row is None else {one.id for one in _entries(connection, row, ids)}
 
     def _check_fit(
-        self, connection: sqlite3.Connection, row: _Collection, *, dim: int, own: bool
+        self, connection: sqlite3.Connection, row: Collection, *, dim: int, own: bool
     ) -> None:
         """Raise unless vectors of `dim` numbers, `own` ones of the embedder, fit the collection."""
         name = getattr(self.embedder, "name", None) if own else None
@@ -303,12 +284,7 @@ class LocalMemory:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -344,13 +320,13 @@ class LocalMemory:
                 # A commit that failed, on a full disk for example, leaves the transaction open.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                raise _told(self.path, error) from error
+                raise told(self.path, error) from error
 
-    def _index(self, connection: sqlite3.Connection, row: _Collection) -> _Index:
+    def _index(self, connection: sqlite3.Connection, row: Collection) -> Index:
         assert row.dim is not None
         index = self._indexes.get(row.number)
         if index is None or index.revision < row.removed_at or index.revision > row.revision:
-            index = self._indexes[row.number] = _Index(row.dim)
+            index = self._indexes[row.number] = Index(row.dim)
         if index.revision != row.revision:
             index.update(connection, row)
         return index
@@ -361,171 +337,19 @@ class LocalMemory:
         if self.path is not None:
             self._closer.detach()
             _inherited.append(self._connection)
-            self._connection = _Connection(self.path, is_open=False)
+            self._connection = Connection(self.path, is_open=False)
             self._closer = weakref.finalize(self, self._connection.close)
 
 
-class _Collection:
-    """One row of the table of collections."""
-
-    __slots__ = ("dim", "embedder", "name", "number", "removed_at", "revision")
-
-    def __init__(self, values: tuple[Any, ...]):
-        self.number: int = values[0]
-        self.name: str = values[1]
-        self.embedder: str | None = values[2]
-        self.dim: int | None = values[3]
-        self.revision: int = values[4]
-        self.removed_at: int = values[5]
-
-
-class _Index:
-    """The vectors of one collection as of a revision, in memory."""
-
-    def __init__(self, dim: int):
-        np = numpy()
-        self.revision = 0
-        self._n = 0
-        self._rows = np.empty(0, dtype=np.int64)
-        self._vectors = np.empty((0, dim), dtype=np.float32)
-        self._place: dict[int, int] = {}
-
-    @property
-    def vectors(self) -> Vectors:
-        """(n_entries, dim) float32, rows L2-normalised."""
-        vectors: Vectors = self._vectors[: self._n]
-        return vectors
-
-    @property
-    def rows(self) -> Any:
-        """(n_entries,) int64: the row of each vector in the table."""
-        return self._rows[: self._n]
-
-    def update(self, connection: sqlite3.Connection, row: _Collection) -> None:
-        """Take in what changed after `revision`; nothing may have been deleted since."""
-        np = numpy()
-        query = "FROM entries WHERE collection = ? AND changed_at > ?"
-        where = (row.number, self.revision)
-        (n_changed,) = connection.execute(f"SELECT count(*) {query}", where).fetchone()
-        self._reserve(self._n + n_changed)
-        changed = connection.execute(f"SELECT row, vector {query} ORDER BY row", where)
-        for number, blob in changed:
-            place = self._place.get(number)
-            if place is None:
-                place = self._place[number] = self._n
-                self._n += 1
-            self._rows[place] = number
-            self._vectors[place] = np.frombuffer(blob, dtype="<f4")
-        self.revision = row.revision
-
-    def _reserve(self, n: int) -> None:
-        np = numpy()
-        if n <= len(self._rows):
-            return
-        size = max(n, 2 * len(self._rows))
-        rows = np.empty(size, dtype=np.int64)
-        vectors = np.empty((size, self._vectors.shape[1]), dtype=np.float32)
-        rows[: self._n], vectors[: self._n] = self.rows, self.vectors
-        self._rows, self._vectors = rows, vectors
-
-
-class _Connection:
-    """A connection of this process to a file."""
-
-    def __init__(self, path: str | None, *, is_open: bool = True):
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        if is_open:
-            self.open()
-
-    def open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = _opened(self._path)
-        return self._connection
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-
-def _opened(path: str | None) -> sqlite3.Connection:
-    try:
-        if path is not None:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-        connection = sqlite3.connect(
-            path or ":memory:",
-            timeout=_BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-    except (OSError, sqlite3.Error) as error:
-        raise _told(path, error) from error
-    try:
-        _prepare(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise _told(path, error) from error
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: str | None) -> None:
-    # One transaction sees the file before or after another process made it ours, never halfway.
-    connection.execute("BEGIN")
-    _check_ours(connection, path)
-    connection.execute("COMMIT")
-    try:
-        connection.execute("PRAGMA journal_mode=WAL").fetchone()
-    except sqlite3.OperationalError:
-        # A network disk without shared memory: the default journal works there.
-        pass
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("BEGIN IMMEDIATE")
-    # Asked again inside the transaction: another process may have been first.
-    if not _version(connection):
-        for statement in _SCHEMA:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-    connection.execute("COMMIT")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
-def _check_ours(connection: sqlite3.Connection, path: str | None) -> None:
-    version = _version(connection)
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if n_tables and application != _APPLICATION_ID:
-        raise UsageError(f"the file {path!r} is a database of something else; use another path.")
-    if version > _SCHEMA_VERSION:
-        raise UsageError(
-            f"the file {path!r} was written by a newer version of autogen (schema {version}, this "
-            f"one knows up to {_SCHEMA_VERSION}); use that version, or another path."
-        )
-
-
-def _file_path(path: str | os.PathLike[str]) -> str:
-    full = os.path.abspath(os.path.expanduser(os.fspath(path)))
-    if os.path.isdir(full) or not os.path.splitext(full)[1]:
-        return os.path.join(full, _FILE_NAME)
-    return full
-
-
-def _row(connection: sqlite3.Connection, collection: str) -> _Collection | None:
+def _row(connection: sqlite3.Connection, collection: str) -> Collection | None:
     query = (
         "SELECT number, name, embedder, dim, revision, removed_at FROM collections WHERE name = ?"
     )
     values = connection.execute(query, (collection,)).fetchone()
-    return None if values is None else _Collection(values)
+    return None if values is None else Collection(values)
 
 
-def _known(connection: sqlite3.Connection, collection: str) -> _Collection:
+def _known(connection: sqlite3.Connection, collection: str) -> Collection:
     row = _row(connection, collection)
     if row is None:
         known = [name for (name,) in connection.execute("SELECT name FROM collections ORDER BY 1")]
@@ -540,9 +364,7 @@ def _made(connection: sqlite3.Connection, collection: str) -> bool:
     return done.rowcount > 0
 
 
-def _entries(
-    connection: sqlite3.Connection, row: _Collection, ids: list[str] | None
-) -> list[Entry]:
+def _entries(connection: sqlite3.Connection, row: Collection, ids: list[str] | None) -> list[Entry]:
     query = "SELECT id, text, metadata FROM entries WHERE collection = ?"
     if ids is None:
         rows = connection.execute(f"{query} ORDER BY row", (row.number,))
@@ -556,7 +378,7 @@ def _entry(values: tuple[str, str, str]) -> Entry:
 
 
 def _fitting(
-    connection: sqlite3.Connection, row: _Collection, where: Mapping[str, Any], contains: str
+    connection: sqlite3.Connection, row: Collection, where: Mapping[str, Any], contains: str
 ) -> list[int]:
     """The rows of entries with this metadata and this piece of text."""
     query = "SELECT row, metadata FROM entries WHERE collection = ? AND instr(text, ?) > 0"
@@ -582,24 +404,9 @@ def _id_of(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _told(path: str | None, error: Exception) -> UsageError:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        why = "another process holds it; wait for it, or use another path"
-    elif "readonly" in text or "read-only" in text or isinstance(error, PermissionError):
-        why = "it is read-only; make it writable, or use another path"
-    elif "not a database" in text or "malformed" in text:
-        why = "it is damaged, or no store of ours; use another path"
-    elif "surrogates" in text:
-        why = "a text has characters that can't be written as UTF-8"
-    else:
-        why = "check the folder and the free space, or use another path"
-    return UsageError(f"the store {path or 'in memory'!r} can't be used ({text}): {why}.")
-
-
 _alive: weakref.WeakSet[LocalMemory] = weakref.WeakSet()
 #: Connections inherited from a parent process: kept, because closing one could disturb the parent.
-_inherited: list[_Connection] = []
+_inherited: list[Connection] = []
 
 
 def _after_fork() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .arguments import BadArguments, WrongArguments, parsed_arguments
-from .schema import get_function_schema, serialize_to_str
+from .conversion import serialize_to_str
+from .schema import get_function_schema
 
 __all__ = [
     "BadArguments",

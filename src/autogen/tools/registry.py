@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, cast
 
 from ..errors import UsageError
-from .schema import get_function_schema, is_async, load_basemodels_if_needed, serialize_to_str
+from .conversion import load_basemodels_if_needed, serialize_to_str
+from .schema import get_function_schema, is_async
 
 __all__ = [
     "register_for_execution",
@@ -57,21 +58,7 @@ def register_for_llm(
     description: str | None = None,
     api_style: Literal["function", "tool"] = "tool",
 ) -> Callable[[F], F]:
-    """A decorator that tells the agent's model of a function. The function stays as it is.
-
-    Decorators of several agents may be stacked: what the inner one says of name and description
-    holds for the outer ones that say nothing.
-
-    Args:
-        agent: Has a model.
-        name: What the model calls it; by default the function's own name.
-        description: What it does; needed once per function.
-        api_style: "tool", or "function" for services that know only the older form.
-
-    Raises:
-        UsageError: Another style; or, when the function comes, no description.
-        AssertionError: The agent has no model.
-    """
+    """The decorator `ConversableAgent.register_for_llm`, which says what it does."""
     if api_style not in ("function", "tool"):
         raise UsageError(f"api_style {api_style!r} is not known; use 'tool' or 'function'.")
 
@@ -94,15 +81,7 @@ def register_for_llm(
 def register_for_execution(
     agent: Any, name: str | None = None, *, parallel: bool = False
 ) -> Callable[[F], F]:
-    """A decorator that lets the agent call a function for others. The function stays as it is.
-
-    Args:
-        agent: Gets it into its function map.
-        name: Its name there; by default what an inner decorator called it, else its own name.
-        parallel: It may run in a worker thread, beside other tools that the same message asks for.
-            Without it, plain functions of a sync chat run one after the other in the caller's
-            thread. Coroutine functions run beside each other anyway.
-    """
+    """The decorator `ConversableAgent.register_for_execution`, which says what it does."""
 
     def decorated(func: F) -> F:
         called = _noted(func, "_name", name) or getattr(func, "__name__", type(func).__name__)
