@@ -42,7 +42,8 @@ from autogen.models.base import (
     ToolCall,
 )
 from autogen.models.custom import CustomClient
-from autogen.models.router import Router, instantiate
+from autogen.models.request import instantiate
+from autogen.models.router import Router
 from autogen.usage import Usage
 
 HELLO = [{"role": "user", "content": "hello"}]

@@ -162,7 +162,7 @@ def _asks_to_clear(reply: dict[str, Any]) -> bool:
     return isinstance(content, str) and _CLEAR.search(content) is not None
 
 
-def clear_agents_history(manager: Any, reply: dict[str, Any], group: Any) -> str:
+def clear_agents_history(reply: dict[str, Any], group: Any) -> str:
     """Do what a person's "clear history [agent] [number]" says; the reply without those words."""
     content: str = reply["content"]
     match = _CLEAR.search(content)

@@ -480,7 +480,7 @@ class GroupChatManager(ConversableAgent):
 
     def clear_agents_history(self, reply: dict[str, Any], groupchat: GroupChat) -> str:
         """Do what "clear history [agent] [number]" in a reply says; the reply without it."""
-        return group.clear_agents_history(self, reply, groupchat)
+        return group.clear_agents_history(reply, groupchat)
 
     def messages_from_string(self, message_string: str) -> list[dict[str, Any]]:
         """Messages from the text of `messages_to_string`.

@@ -345,27 +345,15 @@ def config_list_openai_aoai(
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
         return [line.strip() for line in text.splitlines() if line.strip()]
 
-    def entries(
-        keys: list[str], urls: list[str], api_type: str | None, version: str | None
-    ) -> list[dict[str, Any]]:
-        return get_config_list(keys, urls or None, api_type, version)
-
     azure, openai = [], []
     if exclude != "aoai":
-        azure = entries(
-            lines("AZURE_OPENAI_API_KEY", aoai_api_key_file),
-            lines("AZURE_OPENAI_API_BASE", aoai_api_base_file)
-            or lines("AZURE_OPENAI_ENDPOINT", None),
-            "azure",
-            DEFAULT_AZURE_API_VERSION,
-        )
+        urls = lines("AZURE_OPENAI_API_BASE", aoai_api_base_file)
+        urls = urls or lines("AZURE_OPENAI_ENDPOINT", None)
+        keys = lines("AZURE_OPENAI_API_KEY", aoai_api_key_file)
+        azure = get_config_list(keys, urls or None, "azure", DEFAULT_AZURE_API_VERSION)
     if exclude != "openai":
-        openai = entries(
-            lines("OPENAI_API_KEY", openai_api_key_file),
-            lines("OPENAI_API_BASE", openai_api_base_file),
-            None,
-            None,
-        )
+        urls = lines("OPENAI_API_BASE", openai_api_base_file)
+        openai = get_config_list(lines("OPENAI_API_KEY", openai_api_key_file), urls or None)
     return openai + azure
 
 

@@ -24,14 +24,14 @@ from ..config.secrets import redact
 from ..errors import AutogenError, ContentFiltered, ProviderError, ProviderTimeout, UsageError
 from ..limits.spending import budgets_here
 from ..usage import Ledger
-from .base import ChatCompletion, ModelRequest, ModelTransport
+from .base import ChatCompletion, ModelTransport
 from .counting import used
-from .hiding import should_hide_tools
 from .paying import Payment
 from .records import Answered, from_record, is_record, record_of
+from .request import fill_in, one_of, request_of
 from .worst_case import Seen
 
-__all__ = ["Router", "instantiate", "texts_or_messages"]
+__all__ = ["Router", "texts_or_messages"]
 
 logger = logging.getLogger("autogen")
 
@@ -137,9 +137,9 @@ class Router:
         params = {**entry.options, **request}
         context = own.get("context")
         if context:
-            _fill_in(params, context, bool(own.get("allow_format_str_template")))
+            fill_in(params, context, bool(own.get("allow_format_str_template")))
         if "choices" in own and entry.takes_schema(params.get("model") or entry.model):
-            params.setdefault("response_format", _one_of(own["choices"]))
+            params.setdefault("response_format", one_of(own["choices"]))
         cache: AbstractCache | None = own.get("cache")
         if cache is None and "cache_seed" in own:
             cache = await Call(self._open_cache, None, (own["cache_seed"],))
@@ -223,7 +223,7 @@ class Router:
 
         def send(params: dict[str, Any]) -> Call[ChatCompletion]:
             params.pop("model", None)
-            return Call(None, complete, (endpoint, _request(params)), place="inline")
+            return Call(None, complete, (endpoint, request_of(params)), place="inline")
 
         rate, place = endpoint.requests_per_s, (endpoint.base_url, endpoint.api_key, endpoint.model)
         if rate is not None:
@@ -391,26 +391,22 @@ def _warn_foreign_client(client: Any) -> None:
         )
 
 
+def texts_or_messages(response: Any) -> list[Any]:
+    """One item per choice: its text, or the whole message where the model called something."""
+    found = []
+    for choice in response.choices:
+        message = choice.message
+        called = message.tool_calls is not None or message.function_call is not None
+        found.append(message if called else message.content)
+    return found
+
+
 # ------------------------------------------------------------------------------------------- errors
 
 
 def _is_shown(error: Exception) -> bool:
     """Whether a person saw a part of the answer that then failed."""
     return bool(getattr(error, "shown", False))
-
-
-def _one_of(choices: Sequence[str]) -> dict[str, Any]:
-    """The `response_format` of an answer that names one of `choices`."""
-    schema = {
-        "type": "object",
-        "properties": {"choice": {"type": "string", "enum": list(choices)}},
-        "required": ["choice"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "choice", "schema": schema, "strict": True},
-    }
 
 
 def _falls_back(error: Exception) -> bool:
@@ -443,65 +439,3 @@ def _told(error: Exception, failures: Sequence[tuple[Entry, Exception]]) -> Exce
     if type(error).__name__ == "APITimeoutError" and not isinstance(error, TimeoutError):
         return ProviderTimeout(f"the last entry of the config list timed out: {redact(str(error))}")
     return error
-
-
-# ----------------------------------------------------------------------------------------- requests
-
-
-def instantiate(
-    template: Any, context: Mapping[str, Any] | None, allow_format_str_template: bool = False
-) -> Any:
-    """A template filled in.
-
-    A function is called with `context`, a format string formatted if that is allowed. Anything
-    else, and everything where there is no context, is given back as it is.
-    """
-    if not context or template is None:
-        return template
-    if isinstance(template, str):
-        return template.format(**context) if allow_format_str_template else template
-    return template(context) if callable(template) else template
-
-
-def _fill_in(params: dict[str, Any], context: Mapping[str, Any], allow: bool) -> None:
-    if params.get("prompt") is not None:
-        params["prompt"] = instantiate(params["prompt"], context, allow)
-        return
-    filled = []
-    for message in params["messages"]:
-        content = message.get("content")
-        text = instantiate(content, context, allow) if content else content
-        # A message that is as it was keeps the encoding it may carry.
-        filled.append(message if text is content else {**message, "content": text})
-    params["messages"] = filled
-
-
-def _request(params: dict[str, Any]) -> ModelRequest:
-    """The request of an endpoint. `params` is used up."""
-    messages, prompt = params.pop("messages", None), params.pop("prompt", None)
-    if messages is None:
-        if not isinstance(prompt, str):
-            raise UsageError(
-                f"prompt is a {type(prompt).__name__}; a chat model takes one text, "
-                "or use 'messages'."
-            )
-        messages = [{"role": "user", "content": prompt}]
-    stream = bool(params.pop("stream", False))
-    hide_tools = params.pop("hide_tools", None)
-    if hide_tools is not None and should_hide_tools(messages, params.get("tools"), hide_tools):
-        del params["tools"]
-    # None means "not set", and a service refuses an empty list of tools.
-    options = {
-        k: v for k, v in params.items() if v is not None and (v or k not in ("tools", "functions"))
-    }
-    return ModelRequest(messages=messages, options=options, stream=stream)
-
-
-def texts_or_messages(response: Any) -> list[Any]:
-    """One item per choice: its text, or the whole message where the model called something."""
-    found = []
-    for choice in response.choices:
-        message = choice.message
-        called = message.tool_calls is not None or message.function_call is not None
-        found.append(message if called else message.content)
-    return found

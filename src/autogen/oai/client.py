@@ -24,7 +24,8 @@ from ..human.stream import IOStream
 from ..human.terminal import show
 from ..models.base import ChatCompletion, Endpoint, ModelClient, ModelRequest, ModelTransport
 from ..models.custom import ClientNotRegistered, CustomClient
-from ..models.router import Router, instantiate, texts_or_messages
+from ..models.request import instantiate
+from ..models.router import Router, texts_or_messages
 from ..usage import Ledger
 
 __all__ = [
