@@ -19,6 +19,8 @@ def test_two_agents_code_and_a_person_edits_denies_and_approves(studio, look):
     run_id = window.begin("coding", "Write down the squares of 1 to 5.")
     expect(window.question).to_be_visible()
     expect(window.status).to_contain_text(re.compile("waiting", re.IGNORECASE))
+    # For whoever looks at another page meanwhile.
+    expect(window.page).to_have_title(re.compile(r"^\(asks you\) Write down the squares"))
 
     window.question.get_by_role("button", name="Edit").click()
     window.question.get_by_label("Edited message").fill(EDITED)
@@ -40,7 +42,10 @@ def test_two_agents_code_and_a_person_edits_denies_and_approves(studio, look):
     window.question.get_by_role("button", name="Send").click()
     expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE))
     expect(window.question).to_have_count(0)
+    expect(window.page).to_have_title(re.compile(r"^Write down the squares"))
     window.expect_everything_once(run_id)
+    # What code printed stands once, and not again in the message that reports it.
+    assert window.transcript.evaluate("one => one.textContent").count("edited 3") == 1
 
     types = studio.types(run_id)
     assert types.count("message.edited") == 1
@@ -80,6 +85,18 @@ def test_group_shows_who_speaks(studio, look):
     expect(graph).to_be_visible()
     for name in ("planner", "writer", "critic"):
         expect(graph).to_contain_text(name)
+
+
+def test_what_tools_answer_stands_once_in_the_transcript(studio, look):
+    window = look().enter()
+    run_id = window.begin("weigher", "What do they weigh?")
+    expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE))
+    window.expect_everything_once(run_id)
+    # Folded text counts as well: whoever looks for it in the page finds it.
+    said = window.transcript.evaluate("one => one.textContent")
+    for answer in ("5 ounces of apple", "4 ounces of pear"):
+        assert said.count(answer) == 1
+    expect(window.transcript).to_contain_text("passes on the results above")
 
 
 def test_words_are_shown_as_they_come_and_once_in_the_end(studio, look):
@@ -149,7 +166,8 @@ def test_killed_server_comes_back_and_nothing_is_lost_or_twice(own_studio, look)
     expect(window.status).to_contain_text(re.compile("finished", re.IGNORECASE))
     window.expect_everything_once(run_id)
     assert again.words(run_id).count("turn 5") == 1
-    window.expect_complaints("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "401", "ERR_EMPTY")
+    # The kill may break off an answer at any byte, which the browser has many words for.
+    window.expect_complaints("net::ERR_", "401")
 
 
 def test_pause_resume_and_stop(studio, look):
