@@ -192,7 +192,7 @@ def test_the_next_agent_is_the_next_in_order_that_may() -> None:
     assert group.next_agent(b, [b]) is b
     assert group.next_agent(plain("stranger")) is a
     assert group.next_agent(plain("stranger"), [c, b]) is b
-    for agents in ([], [plain("stranger")]):
+    for agents in ([], [plain("stranger")], [b, plain("stranger")]):
         with pytest.raises(UndefinedNextAgent):
             group.next_agent(a, agents)
 
@@ -233,9 +233,11 @@ def test_a_random_member_is_one_of_those_given() -> None:
 
 
 @requirement("group:manager:tools")
+@pytest.mark.parametrize("is_entrys", [False, True])
 @pytest.mark.parametrize("key", ["functions", "tools"])
-def test_a_manager_with_tools_is_refused(key: str) -> None:
-    config = ScriptedModel([]).config(**{key: [{"name": "f"}]})
+def test_a_manager_with_tools_is_refused(key: str, is_entrys: bool) -> None:
+    config = ScriptedModel([]).config()
+    (config["config_list"][0] if is_entrys else config)[key] = [{"name": "f"}]
     text = (
         "GroupChatManager is not allowed to make function/tool calls. Please remove the "
         "'functions' or 'tools' config in 'llm_config' you passed in."

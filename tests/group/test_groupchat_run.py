@@ -312,6 +312,50 @@ def test_a_subclass_may_change_how_a_group_runs_and_selects(face: Face) -> None:
     assert manager.n_runs == 1
 
 
+class OwnOrder(GroupChat):
+    def next_agent(self, agent: Any, agents: Any = None) -> Any:
+        assert agent in self.agents and agents == self.agents
+        return self.agents[2]
+
+
+class OwnChance(GroupChat):
+    def random_select_speaker(self, agents: Any = None) -> Any:
+        return (agents or self.agents)[2]
+
+
+class OwnHand(GroupChat):
+    def manual_select_speaker(self, agents: Any = None) -> Any:
+        return (agents or self.agents)[2]
+
+
+@requirement("group:methods:override")
+@pytest.mark.parametrize(
+    "kind, method",
+    [
+        (OwnOrder, "round_robin"),
+        (OwnOrder, "auto"),
+        (OwnOrder, lambda *_: "round_robin"),
+        (OwnChance, "random"),
+        (OwnHand, "manual"),
+        (OwnHand, lambda *_: "manual"),
+    ],
+)
+def test_a_groups_own_way_to_pick_the_next_counts(face: Face, kind: Any, method: Any) -> None:
+    a, b, c = three()
+    group = kind([a, b, c], max_round=2, speaker_selection_method=method)
+    face.initiate_chat(a, GroupChatManager(group), message="go", silent=True)
+    assert said_by(group.messages) == ["a", "c"]
+
+
+@requirement("group:methods:override")
+def test_a_method_put_on_one_group_counts_too(face: Face) -> None:
+    a, b, c = three()
+    group, manager = group_of(a, b, c, max_round=2)
+    group.next_agent = lambda agent, agents: c  # type: ignore[method-assign]
+    face.initiate_chat(a, manager, message="go", silent=True)
+    assert said_by(group.messages) == ["a", "c"]
+
+
 @requirement("group:run:events")
 def test_sinks_are_told_who_speaks_next(face: Face) -> None:
     a, b, c = three()

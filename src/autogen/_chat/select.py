@@ -45,8 +45,7 @@ async def select_speaker(group: Any, last_speaker: Any, selector: Any) -> Any:
     ask = group._auto_select_speaker
     if getattr(ask, "__plain__", False):
         return await picked_by_model(group, last_speaker, selector, messages, candidates)
-    args = (last_speaker, selector, messages, candidates)
-    return await recorded("selection", lambda: Call(ask, None, args), codec=by_name(group))
+    return await _as_overridden(group, ask, last_speaker, selector, messages, candidates)
 
 
 async def chosen_by_rule(
@@ -75,13 +74,13 @@ async def chosen_by_rule(
     if len(candidates) == 1 and not (name == "round_robin" and _is_plain(group)):
         speaker = candidates[0]
     elif name == "round_robin":
-        speaker = next_agent(group, last_speaker, candidates)
+        speaker = await _in_order(group, last_speaker, candidates)
     elif name == "random":
-        speaker = candidates[await random_index(len(candidates))]
+        speaker = await _by_chance(group, candidates)
     elif name == "manual":
         speaker = await step("human", lambda: _picked(group, candidates), codec=by_name(group))
         if speaker is None and not callable(method_of_group):
-            speaker = next_agent(group, last_speaker, candidates)
+            speaker = await _in_order(group, last_speaker, candidates)
     return speaker, candidates, messages
 
 
@@ -97,9 +96,26 @@ def by_name(group: Any) -> Codec[Any]:
     return Codec(encode, decode)
 
 
+async def _in_order(group: Any, last_speaker: Any, candidates: Sequence[Any]) -> Any:
+    if getattr(group.next_agent, "__plain__", False):
+        return next_agent(group, last_speaker, candidates)
+    return await _as_overridden(group, group.next_agent, last_speaker, candidates)
+
+
+async def _by_chance(group: Any, candidates: Sequence[Any]) -> Any:
+    if getattr(group.random_select_speaker, "__plain__", False):
+        return candidates[await random_index(len(candidates))]
+    return await _as_overridden(group, group.random_select_speaker, candidates)
+
+
+def _as_overridden(group: Any, method: Any, *args: Any) -> Any:
+    """What a method of the group says that somebody put in place of ours."""
+    return recorded("selection", lambda: Call(method, None, args), codec=by_name(group))
+
+
 async def _picked(group: Any, candidates: Sequence[Any]) -> Any:
     with waiting_for_people():
-        return await Call(picked_by_hand, None, (group, candidates))
+        return await Call(group.manual_select_speaker, None, (candidates,))
 
 
 def _member(group: Any, chosen: Any) -> Any:
@@ -197,7 +213,7 @@ def next_agent(group: Any, agent: Any, agents: Sequence[Any] | None) -> Any:
     """The member after `agent` in the group's order that is among `agents`, going round.
 
     Raises:
-        UndefinedNextAgent: None of `agents` is in the group.
+        UndefinedNextAgent: `agents` are none, or not all in the group.
     """
     members = group.agents
     try:
@@ -209,6 +225,8 @@ def next_agent(group: Any, agent: Any, agents: Sequence[Any] | None) -> Any:
             raise UndefinedNextAgent()
         return members[(at + 1) % len(members)]
     wanted = {id(one) for one in agents}
+    if not wanted.issubset(map(id, members)):
+        raise UndefinedNextAgent()
     n = len(members)
     for ahead in range(n):
         one = members[(at + 1 + ahead) % n]
@@ -247,7 +265,7 @@ async def picked_by_model(
     """Ask the model for a name; one mentioned candidate is chosen, else it is asked again."""
     client = group._selecting_client(selector)
     if not client:
-        return next_agent(group, last_speaker, candidates)
+        return await _in_order(group, last_speaker, candidates)
     role = group.role_for_select_speaker_messages
     system = {"role": "system", "content": group.select_speaker_msg(candidates)}
     dialogue: list[dict[str, Any]] = [dict(message) for message in messages]
@@ -288,7 +306,7 @@ async def picked_by_model(
         "The model named no single speaker in %d attempts; the chat goes on in order.",
         1 + group.max_retries_for_selecting_speaker,
     )
-    return next_agent(group, last_speaker, candidates)
+    return await _in_order(group, last_speaker, candidates)
 
 
 def mentioned(content: Any, agents: Sequence[Any] | None) -> dict[str, int]:

@@ -250,11 +250,12 @@ class GroupChat:
             if isinstance(agent, GroupChatManager):
                 yield from agent.groupchat._nested()
 
+    @plain_method
     def next_agent(self, agent: Agent, agents: list[Any] | None = None) -> Any:
         """The member after `agent` in the group's order that is among `agents`.
 
         Raises:
-            UndefinedNextAgent: None of `agents` is a member.
+            UndefinedNextAgent: `agents` are none, or not all members.
         """
         return select.next_agent(self, agent, agents)
 
@@ -294,6 +295,7 @@ class GroupChat:
         """The member a person picks, or None."""
         return select.picked_by_hand(self, agents)
 
+    @plain_method
     def random_select_speaker(self, agents: list[Any] | None = None) -> Any:
         """A member picked by chance."""
         choices = self.agents if agents is None else agents
@@ -398,8 +400,7 @@ class GroupChatManager(ConversableAgent):
         given: Any = groupchat
         if not isinstance(given, GroupChat):
             raise UsageTypeError(f"groupchat is {groupchat!r}; a manager needs a GroupChat.")
-        config = kwargs.get("llm_config")
-        if isinstance(config, dict) and (config.get("functions") or config.get("tools")):
+        if _has_tools(kwargs.get("llm_config")):
             raise UsageError(
                 "GroupChatManager is not allowed to make function/tool calls. Please remove the "
                 "'functions' or 'tools' config in 'llm_config' you passed in."
@@ -529,3 +530,14 @@ class GroupChatManager(ConversableAgent):
         )
 
     _resume, resume, a_resume = faces(_resume)
+
+
+def _has_tools(llm_config: Any) -> bool:
+    """Whether a configuration, or one of the entries in it, offers tools or functions."""
+    if not isinstance(llm_config, dict):
+        return False
+    entries = llm_config.get("config_list")
+    return any(
+        isinstance(one, dict) and bool(one.get("functions") or one.get("tools"))
+        for one in (llm_config, *(entries if isinstance(entries, list | tuple) else ()))
+    )

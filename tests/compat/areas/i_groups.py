@@ -28,6 +28,9 @@ ROWS = [
     same("group:methods:append", "append sets name and text content of the message it is given."),
     same("group:methods:by-name", "agent_by_name and nested_agents look into inner groups."),
     same("group:methods:next", "next_agent goes round the order among those given."),
+    same(
+        "group:methods:override", "next_agent, random_ and manual_select_speaker may be one's own."
+    ),
     same("group:methods:texts", "The texts for the model list names and descriptions."),
     same("group:methods:pick", "random_select_speaker picks among those given."),
     same("group:manager:tools", "A manager with tools or functions raises the 0.2 ValueError."),
