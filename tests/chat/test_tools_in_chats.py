@@ -60,6 +60,8 @@ def test_an_unknown_function(face: Face) -> None:
     assert asked(face, plain("a"), call("nope", id="1"))["content"] == text
     done = face.execute_function(plain("a"), {"name": "nope", "arguments": "{}"})
     assert done == (False, {"name": "nope", "role": "function", "content": text})
+    is_ok, said = face.execute_function(plain("a"), {"name": ["no", "name"]})
+    assert (is_ok, said["content"]) == (False, "Error: Function ['no', 'name'] not found.")
 
 
 @requirement("tool:bad-json")

@@ -69,7 +69,7 @@ async def execute_function(
 ) -> tuple[bool, dict[str, Any]]:
     """Call the function that `call` names; (whether it worked, the message with its result)."""
     name = call.get("name", "")
-    function = agent._function_map.get(name)
+    function = agent._function_map.get(name) if isinstance(name, str) else None
     watched = is_watched()
     if function is None:
         is_ok, content = False, f"Error: Function {name} not found."
