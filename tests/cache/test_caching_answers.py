@@ -142,6 +142,18 @@ def test_seed_of_a_call_beats_that_of_the_configuration(drive, tmp_path, monkeyp
     assert [p.name for p in (tmp_path / ".cache").iterdir()] == ["7"]
 
 
+@requirement("cache:seed")
+def test_a_call_with_seed_none_keeps_nothing_whatever_the_configuration_says(
+    drive, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    client = Client()
+    made = wrapper(client, cache_seed=41)
+    for seed in ({}, {"cache_seed": None}, {}):
+        drive(made._create(messages=HELLO, **seed))
+    assert client.n == 2
+
+
 @requirement("cache:filtered")
 def test_rejected_answer_is_kept_and_filtered_again(drive, cache):
     client = Client()

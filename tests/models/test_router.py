@@ -527,10 +527,13 @@ def test_every_answer_is_accounted_even_a_rejected_one(drive):
     assert made.ledger.total == made.ledger.actual
 
 
-def test_answer_without_usage_has_an_unknown_cost(drive):
+@requirement("usage:untold")
+def test_answer_without_usage_is_counted_here(drive):
     transport = Transport(ChatCompletion([Choice(ChatCompletionMessage("hi"))]))
-    response = drive(router(transport).create({"messages": HELLO}))
-    assert response.cost_usd is None
+    made = router(transport)
+    response = drive(made.create({"messages": HELLO}))
+    assert response.usage.prompt_tokens > 0 and response.usage.completion_tokens == 1
+    assert response.cost_usd == made.ledger.total["total_cost"] > 0
 
 
 # --------------------------------------------------------------------------------------------- rate

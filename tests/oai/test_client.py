@@ -112,6 +112,17 @@ def test_client_gets_its_entry_and_the_keywords_of_its_registration():
     assert client_of(wrapper).kwargs == {"loaded": "model"}
 
 
+@requirement("client:api-type")
+def test_client_may_have_an_api_type_of_its_own(face):
+    entry = {**ENTRY, "api_type": "mine"}
+    agent = ConversableAgent("agent", llm_config={"config_list": [entry]})
+    agent.register_model_client(MyClient)
+    assert face.generate_reply(agent, messages=HELLO) == "[mine]"
+    assert client_of(agent.client).config == entry
+    wrapper = OpenAIWrapper(model="m", api_type="mine", model_client=MyClient({}), cache_seed=None)
+    assert face.create(wrapper, messages=HELLO, price=1.0).cost == 0.005
+
+
 @requirement("client:params", "wrapper:options")
 def test_client_gets_request_options_and_the_other_keys_of_its_entry(face):
     wrapper = registered(temperature=0.5, cache_seed=None)

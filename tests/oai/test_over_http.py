@@ -203,6 +203,42 @@ def test_stream_and_whole_answer_are_one_and_the_same(face):
         assert streamed.usage == whole.usage
 
 
+@requirement("wrapper:stream:usage", "usage:untold")
+@pytest.mark.parametrize("stream", [False, True])
+def test_tokens_that_a_service_does_not_tell_are_counted_here(face, stream):
+    asked = [{"role": "user", "content": "hello there " * 50}]
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    with LoopbackLLM([Reply("one two three", usage={}), Reply("one", usage={})]) as server:
+        made = wrapper(server)
+        response = face.create(made, messages=asked, stream=stream)
+        used = response.usage
+        assert 100 <= used.prompt_tokens <= 400 and 3 <= used.completion_tokens <= 10
+        assert used.total_tokens == used.prompt_tokens + used.completion_tokens
+        assert made.total_usage_summary["gpt-4o"]["total_tokens"] == used.total_tokens
+        assert response.cost > 0
+        again = face.create(made, messages=asked, stream=stream, tools=tools)
+        assert again.usage.prompt_tokens > used.prompt_tokens
+
+
+@requirement("usage:untold")
+def test_calls_count_where_a_service_does_not_tell_tokens(face):
+    with LoopbackLLM([Reply(tool_calls=[call("look", where="under the bed")], usage={})]) as server:
+        assert face.create(wrapper(server), messages=HELLO).usage.completion_tokens > 5
+
+
+@requirement("usage:untold")
+def test_a_cache_keeps_the_tokens_that_were_counted_here(face, tmp_path):
+    with (
+        LoopbackLLM([Reply("one two three", usage={})]) as server,
+        Cache.disk(1, str(tmp_path)) as c,
+    ):
+        made = wrapper(server)
+        for _ in range(2):
+            face.create(made, messages=HELLO, cache=c)
+        total, actual = made.total_usage_summary, made.actual_usage_summary
+    assert total["gpt-4o"]["total_tokens"] == 2 * actual["gpt-4o"]["total_tokens"] > 0
+
+
 def test_answer_from_the_disk_needs_no_server(face, tmp_path):
     with Cache.disk(1, str(tmp_path)) as cache, LoopbackLLM(["kept"]) as server:
         made = wrapper(server)

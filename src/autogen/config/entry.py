@@ -126,8 +126,8 @@ class Entry:
         self._endpoints: dict[str, Endpoint] | None = None
         if self.client is None and self.client_name is None:
             _check_spelling(index, self.options)
-        if "api_type" in self.client_options:
-            self.provider()
+            if "api_type" in self.client_options:
+                self.provider()
 
     @property
     def model(self) -> str:
@@ -148,9 +148,7 @@ class Entry:
     def changed(self, given: Mapping[str, Any]) -> Entry:
         """This entry with own and client options that came with a call."""
         merged = {**self.options, **self.own, **self.client_options, **given}
-        entry = Entry(self.index, self.config, merged)
-        entry.client = self.client
-        return entry
+        return Entry(self.index, self.config, {**merged, "model_client": self.client})
 
     @property
     def is_unregistered(self) -> bool:

@@ -106,7 +106,8 @@ def _check(entry: Mapping[str, Any], base: Mapping[str, Any]) -> None:
             *(f"{key!r} is no option; did you mean {meant!r}?" for key, meant in misspelt.items())
         )
     api_type = entry.get("api_type", base.get("api_type"))
-    if api_type is not None:
+    # What a client of the user's own makes of it is its own affair.
+    if api_type is not None and not _says(entry, base, *_OWN_CLIENT_KEYS):
         provider(api_type, base_url=entry.get("base_url", base.get("base_url")))
 
 
@@ -126,7 +127,11 @@ def _names_model(entry: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
         return True
     if "model" in entry:
         return False
-    return any(entry.get(k, base.get(k)) for k in (*_OWN_CLIENT_KEYS, "azure_deployment"))
+    return _says(entry, base, *_OWN_CLIENT_KEYS, "azure_deployment")
+
+
+def _says(entry: Mapping[str, Any], base: Mapping[str, Any], *keys: str) -> bool:
+    return any(entry.get(k, base.get(k)) for k in keys)
 
 
 # ---------------------------------------------------------------------------- from files

@@ -121,7 +121,7 @@ class ChatCompletion(_Dumpable):
     """An answer, with what AutoGen 0.2 adds to it.
 
     Attributes:
-        usage: None where the provider did not say.
+        usage: None where the provider did not say; the router counts what is missing.
         cost: US dollars as 0.2 has it: 0.0 where the price is not known.
         cost_usd: US dollars, None where the price is not known.
         config_id: Index of the config list entry that answered.

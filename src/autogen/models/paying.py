@@ -93,9 +93,12 @@ class Payment:
                 if _is_free(error, self._entry):
                     charge.actual = NOTHING
                 raise
-            usage, cost = used(self._entry, response)
+            is_told = self._entry.client is not None or getattr(response, "usage", None) is not None
+            usage, cost = used(self._entry, params, response)
             self.answered = Answered(response, usage, cost)
-            charge.actual = self._actual(usage, cost, amounts)
+            # What was only counted here may be too little to book.
+            booked = (usage, cost) if is_told else (None, None)
+            charge.actual = self._actual(*booked, amounts)
         return response
 
     def _actual(self, usage: Any, cost: float | None, amounts: Amounts) -> Amounts:

@@ -41,7 +41,6 @@ _MAX_BACKOFF_S = 8.0
 _NOT_REQUEST = OWN_OPTIONS | CLIENT_OPTIONS
 #: Own and client options that an entry has parsed; one given with a call wants it parsed anew.
 _PARSED = CLIENT_OPTIONS | {"price", "api_rate_limit"}
-_NOTHING: Mapping[str, Any] = {}
 
 
 class Router:
@@ -103,7 +102,8 @@ class Router:
         """
         offline.check("a request to a model outside of a step")
         mine = _NOT_REQUEST.intersection(request)
-        own = {k: v for k in mine if (v := request.pop(k)) is not None} if mine else _NOTHING
+        # None is as good as not given, but for `cache_seed`, which it switches off.
+        own = {k: v for k in mine if (v := request.pop(k)) is not None or k == "cache_seed"}
         if (request.get("messages") is None) is (request.get("prompt") is None):
             raise UsageError("give either 'messages' or 'prompt', and not both.")
         if isinstance(request.get("messages"), str | Mapping):
@@ -141,12 +141,13 @@ class Router:
         if "choices" in own and entry.takes_schema(params.get("model") or entry.model):
             params.setdefault("response_format", one_of(own["choices"]))
         cache: AbstractCache | None = own.get("cache")
-        if cache is None and "cache_seed" in own:
-            cache = await Call(self._open_cache, None, (own["cache_seed"],))
+        seed = own.get("cache_seed")
+        if cache is None and seed is not None:
+            cache = await Call(self._open_cache, None, (seed,))
         agent = own.get("agent")
         if cache is None and not budgets_here(agent):
             response = await self._ask(entry, params, None)
-            answered = Answered(response, *used(entry, response))
+            answered = Answered(response, *used(entry, params, response))
         elif cache is None:
             answered = await self._fresh(entry, params, agent)
         else:
@@ -182,7 +183,7 @@ class Router:
         budgets = budgets_here(agent)
         if not budgets:
             response = await self._ask(entry, params, None)
-            return Answered(response, *used(entry, response))
+            return Answered(response, *used(entry, params, response))
         payment = Payment(budgets, entry, params, seen=self._seen)
         await self._ask(entry, params, payment)
         assert payment.answered is not None
@@ -231,7 +232,7 @@ class Router:
         started = self.clock()
         attempt: Callable[[], Awaitable[ChatCompletion]]
         if payment is None:
-            call = send(params)
+            call = send(dict(params))
 
             def attempt() -> Call[ChatCompletion]:
                 return call

@@ -67,6 +67,9 @@ ROWS = [
         why="they were estimated here",
     ),
     same("client:registered", "A registered class of the user's own answers for its entry."),
+    same(
+        "client:api-type", "api_type in the entry of such a class means what the class makes of it."
+    ),
     same("client:arguments", "It is made from its entry and the keywords of its registration."),
     same("client:params", "Its create gets the request and the other keys of its entry."),
     same("client:unregistered", "An entry whose class is not registered raises RuntimeError."),
@@ -120,6 +123,11 @@ ROWS = [
         why="it was taken for OpenAI",
     ),
     same("usage:summary", "Summaries have total_cost and, by model, cost and tokens."),
+    better(
+        "usage:untold",
+        "Tokens that a service does not tell are counted here, streamed or not.",
+        why="those of answers that were not streamed counted as 0",
+    ),
     same("usage:none", "They are None before use and after clear_usage_summary."),
     same("usage:gather", "gather_usage_summary adds up agents, with and without cached answers."),
     same("usage:printed", "print_usage_summary prints the actual, the total, or both."),
