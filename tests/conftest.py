@@ -6,6 +6,7 @@
   Y, do Z*. With `AUTOGEN_TEST_REQUIRE=all`, or a comma-separated list that has the name, the test
   fails instead.
 - `wait_s`: the most seconds that a test waits for anything.
+- `face`: a test that asks for it runs once for each face of the API.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
+
+from autogen.testing import FACES, Face
 
 # -- parts that a machine may lack -----------------------------------------------------------------
 
@@ -183,3 +186,10 @@ def _same_environment_after() -> Iterator[None]:
 def wait_s() -> float:
     """The most seconds that a test waits for anything; a wait that passes it is a failure."""
     return 5.0
+
+
+@pytest.fixture(params=FACES, ids=str)
+def face(request: pytest.FixtureRequest) -> Face:
+    """The faces of the API, for tests that have one body for all."""
+    chosen: Face = request.param
+    return chosen

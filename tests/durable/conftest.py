@@ -14,15 +14,8 @@ from autogen import Runtime
 from autogen._durable.database import Database
 from autogen.runtime import teams
 from autogen.runtime.worker import Worker
-from autogen.testing.face import FACES, Face
 
 Until = Callable[[Callable[[], Any]], Any]
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
 
 
 @pytest.fixture

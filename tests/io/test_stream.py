@@ -15,7 +15,7 @@ from autogen import AssistantAgent, ConversableAgent
 from autogen.formatting_utils import colored
 from autogen.io import IOConsole, IOStream
 from autogen.testing import LoopbackLLM
-from autogen.testing.face import FACES, Face
+from autogen.testing.face import Face
 
 
 class Pieces:
@@ -31,12 +31,6 @@ class Pieces:
     def input(self, prompt: str = "", *, password: bool = False) -> str:
         self.pieces.append(prompt)
         return self.answers.pop(0)
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
 
 
 @pytest.fixture

@@ -11,15 +11,9 @@ from tests.compat.requirements import requirement
 from autogen import AssistantAgent, OpenAIWrapper, UserProxyAgent
 from autogen.errors import AuthenticationError, ContextTooLong, ServerFault, UsageError
 from autogen.testing import LoopbackLLM, Reply, call
-from autogen.testing.face import FACES, Face
+from autogen.testing.face import Face
 
 HELLO = [{"role": "user", "content": "hello"}]
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
 
 
 @pytest.fixture

@@ -12,13 +12,7 @@ from tests.compat.requirements import requirement
 from autogen import AssistantAgent, Cache, OpenAIWrapper, UserProxyAgent
 from autogen.errors import AuthenticationError
 from autogen.testing import LoopbackLLM, Reply, ScriptedModel
-from autogen.testing.face import FACES, Face
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
+from autogen.testing.face import Face
 
 
 def chat(face: Face, entry: dict[str, Any], *, turns: int = 1, **options: Any) -> Any:

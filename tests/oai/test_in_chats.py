@@ -9,13 +9,7 @@ from tests.compat.requirements import requirement
 
 from autogen import AssistantAgent, UserProxyAgent, register_function
 from autogen.testing import LoopbackLLM, call, calls
-from autogen.testing.face import FACES, Face
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
+from autogen.testing.face import Face
 
 
 def chat_with_tools(face: Face, server: LoopbackLLM, **options: Any) -> Any:

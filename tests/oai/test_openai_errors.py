@@ -15,13 +15,7 @@ from tests.compat.requirements import requirement
 
 from autogen import AssistantAgent, OpenAIWrapper, UserProxyAgent, errors
 from autogen.testing import LoopbackLLM, Reply
-from autogen.testing.face import FACES, Face
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
+from autogen.testing.face import Face
 
 
 def config(server: LoopbackLLM, **more: object) -> dict[str, object]:

@@ -19,12 +19,6 @@ class Currency(BaseModel):
     amount: float
 
 
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
-
-
 @pytest.fixture
 def agent() -> ConversableAgent:
     return ConversableAgent("worker", llm_config=False, human_input_mode="NEVER")
