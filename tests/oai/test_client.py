@@ -19,15 +19,8 @@ from autogen.human.stream import IOStream
 from autogen.models.base import ChatCompletion, ChatCompletionMessage, Choice, CompletionUsage
 from autogen.oai import openai_utils
 from autogen.oai.client import ModelClient, OpenAIClient, OpenAIWrapper, PlaceHolderClient
-from autogen.testing.face import FACES, Face
 
 HELLO = [{"role": "user", "content": "hello"}]
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
 
 
 class MyClient:

@@ -23,17 +23,10 @@ from autogen.errors import (
 )
 from autogen.oai.client import OpenAIWrapper
 from autogen.testing.exchange import Reply
-from autogen.testing.face import FACES, Face
 from autogen.testing.loopback import LoopbackLLM
 from autogen.testing.replies import call
 
 HELLO = [{"role": "user", "content": "hello there"}]
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
 
 
 def wrapper(*servers: LoopbackLLM, model: str = "gpt-4o", **base: Any) -> OpenAIWrapper:
