@@ -182,8 +182,18 @@ export const api = {
     ask<Difference>("GET", `${at(id)}/diff?other=${encodeURIComponent(other)}`),
   allow: (id: string, host: string, port: number | null) =>
     ask<unknown>("POST", `${at(id)}/egress`, { host, port }),
-  artifacts: (id: string) =>
-    ask<{ items: Artifact[] }>("GET", `${at(id)}/artifacts`).then((page) => page.items),
+  artifacts: async (id: string): Promise<Artifact[]> => {
+    const all: Artifact[] = [];
+    for (let after: number | null = 0; after !== null; ) {
+      const page: { items: Artifact[]; next: number | null } = await ask(
+        "GET",
+        `${at(id)}/artifacts?after=${after}`,
+      );
+      all.push(...page.items);
+      after = page.next;
+    }
+    return all;
+  },
   questions: (id: string) =>
     ask<{ items: Question[] }>(
       "GET",

@@ -97,6 +97,7 @@ def test_what_tools_answer_stands_once_in_the_transcript(studio, look):
     for answer in ("5 ounces of apple", "4 ounces of pear"):
         assert said.count(answer) == 1
     expect(window.transcript).to_contain_text("passes on the results above")
+    expect(window.messages.nth(1)).to_contain_text('calls weigh {"what": "pear"}')
 
 
 def test_words_are_shown_as_they_come_and_once_in_the_end(studio, look):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autogen.testing import Reply, Request
+from autogen.testing import Reply, Request, call
 
 __all__ = ["STORY", "answer"]
 
@@ -89,6 +89,7 @@ for _ in range(100):
 _SAID = {
     "coding": (_FIRST, _SECOND, _THIRD, _LAST),
     "reader": (_READ, "I have read it. TERMINATE"),
+    "weigher": ("", "They weigh what was measured. TERMINATE"),
     "reach": (_REACH, "I tried. TERMINATE"),
     "planner": ("Two sentences: the cause first.",),
     "writer": ("Blue light is scattered most. It is nice.", "Blue light is scattered most."),
@@ -110,4 +111,7 @@ def answer(request: Request) -> Reply:
         # In a group everybody else's words come from `user`.
         n_said = sum(message.get("name") == persona for message in messages)
     said = _SAID[persona]
+    if persona == "weigher" and n_said == 0:
+        weighed = [call("weigh", id=what, what=what) for what in ("apple", "pear")]
+        return Reply(tool_calls=weighed)
     return Reply(said[min(n_said, len(said) - 1)], chunk_delay_s=0.002)

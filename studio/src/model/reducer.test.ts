@@ -118,4 +118,46 @@ describe("tools", () => {
       { result: "2", isError: false },
     ]);
   });
+
+  it("are told once: the message that passes their answers on repeats nothing", () => {
+    pos = 0;
+    const answer = (id: string, content: string) => [
+      stored("tool.called", { id, name: "add", arguments: "{}" }),
+      stored("tool.answered", { id, name: "add", content, is_ok: true }),
+    ];
+    const report = (...responses: [string, string][]) => {
+      const tool_responses = responses.map(([tool_call_id, content]) => ({ tool_call_id, content }));
+      const content = responses.map((one) => one[1]).join("\n\n");
+      const message = { role: "tool", tool_responses, content };
+      return stored("message.sent", { sender: "user", recipient: "coder", message });
+    };
+    const log = [...answer("a", "2"), ...answer("b", "3")];
+    const told = (last: StudioEvent) => only(reduce(EMPTY, [...log, last]).items, "message")[0];
+    expect(told(report(["a", "2"], ["b", "3"]))).toMatchObject({ isReport: true, isRepeat: true });
+    // Hooks of agents may have made something else of it.
+    expect(told(report(["a", "2"], ["b", "4"]))).toMatchObject({ isReport: true, isRepeat: false });
+    const old = { role: "function", name: "add", content: "5" };
+    expect(told(stored("message.sent", { sender: "user", recipient: "coder", message: old }))).toMatchObject(
+      { isReport: true, isRepeat: false },
+    );
+  });
+});
+
+describe("a report of code", () => {
+  const ran = (output: string, report: string) => {
+    pos = 0;
+    const log = [
+      stored("code.started", { blocks: [], languages: ["python"] }),
+      stored("code.finished", { exit_code: 0, output, artifacts: [] }),
+      said("user", "coder", report),
+    ];
+    return only(reduce(EMPTY, log).items, "message")[0];
+  };
+
+  it("repeats nothing that stands above it", () => {
+    const report = "exitcode: 0 (execution succeeded)\nCode output: 1\n4\n";
+    expect(ran("1\n4\n", report)).toMatchObject({ isReport: true, isRepeat: true });
+    expect(ran("1\n5\n", report)).toMatchObject({ isReport: true, isRepeat: false });
+    expect(ran("1\n4\n", "I ran it.")).toMatchObject({ isReport: false, isRepeat: false });
+  });
 });

@@ -35,6 +35,8 @@ export interface MessageItem extends Base {
   toolCalls: ToolCall[];
   /** Whether it reports what code or tools gave. */
   isReport: boolean;
+  /** Whether that is all it says, and stands in the results before it. */
+  isRepeat: boolean;
   /** What it said before a person edited it. */
   original: string | null;
 }
@@ -396,8 +398,28 @@ function sent(model: RunModel, event: StudioEvent, base: Base): void {
     content,
     toolCalls: callsOf(message),
     isReport: role === "tool" || role === "function" || /^exitcode: -?\d+ \(/.test(content),
+    isRepeat: isRepeat(model, base.chat, message),
     original: null,
   });
+}
+
+/** Whether all that a message says stands in the results of the code or the tools before it. */
+function isRepeat(model: RunModel, chat: string, message: Record<string, unknown>): boolean {
+  const content = contentOf(message);
+  if (message.role === "tool" || message.role === "function") {
+    const { tool_responses } = message as { tool_responses?: Record<string, unknown>[] };
+    const given = tool_responses ?? [{ tool_call_id: message.tool_call_id, content }];
+    return given.every((one) => {
+      const id = text(one.tool_call_id);
+      const called = model.items.findLast(
+        (item) => item.kind === "tool" && item.chat === chat && item.id === id,
+      );
+      return called?.kind === "tool" && called.result === text(one.content);
+    });
+  }
+  const ran = model.items.findLast((one) => one.kind === "code" && one.chat === chat);
+  const output = /^exitcode: -?\d+ \([^)]*\)\nCode output: ([\s\S]*)$/.exec(content)?.[1];
+  return ran?.kind === "code" && output?.trim() === ran.output.trim();
 }
 
 function edited(model: RunModel, event: StudioEvent, base: Base): void {
@@ -411,6 +433,7 @@ function edited(model: RunModel, event: StudioEvent, base: Base): void {
     model.items[at] = {
       ...item,
       content: contentOf(event.data.message),
+      isRepeat: false,
       toolCalls: callsOf(event.data.message),
       original: item.original ?? (item.content || item.toolCalls.map((one) => one.args).join("\n")),
     };

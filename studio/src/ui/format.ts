@@ -42,6 +42,12 @@ export function clock(at: number): string {
   return new Date(at * 1000).toLocaleTimeString(undefined, time);
 }
 
+/** The beginning of a text, on one line. */
+export function clipped(text: string, most: number): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > most ? `${line.slice(0, most - 1).trimEnd()}…` : line;
+}
+
 export function initials(name: string): string {
   const parts = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
   const letters = parts.length > 1 ? `${parts[0]?.[0] ?? ""}${parts[1]?.[0] ?? ""}` : name.slice(0, 2);

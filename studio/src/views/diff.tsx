@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useState } from "react";
 import { type Difference, type Run, api } from "../api";
 import { EMPTY, type MessageItem, reduce } from "../model/reducer";
 import { paths } from "../router";
+import { clipped } from "../ui/format";
 import { Hues, useHue } from "../ui/hues";
 import { Link } from "../ui/link";
 import { useNear } from "../ui/near";
@@ -96,8 +97,7 @@ function Shared({ messages }: { messages: MessageItem[] }) {
       <summary>
         {messages.length === 1 ? "The same in both" : `${messages.length} messages, the same in both`}
         {": "}
-        {first?.agent} · {first?.content.slice(0, 80)}
-        {(first?.content.length ?? 0) > 80 ? "…" : ""}
+        {first?.agent} · {clipped(first?.content ?? "", 80)}
       </summary>
       {isOpen && messages.map((one) => <Cell key={one.pos} message={one} />)}
     </details>

@@ -35,9 +35,12 @@ export function RunView({ id, view }: { id: string; view: View }) {
   const team = useTeam(run?.team ?? null);
   const now = useNow(run !== null && !isStill(run.status));
 
+  const isAsking = questions.length > 0;
   useEffect(() => {
-    document.title = run ? `${run.title || run.team || "run"} · autogen studio` : "autogen studio";
-  }, [run]);
+    // Whoever looks at another page meanwhile is told by the tab that somebody is waited for.
+    const what = run ? `${run.title || run.team || "run"} · ` : "";
+    document.title = `${isAsking ? "(asks you) " : ""}${what}autogen studio`;
+  }, [run, isAsking]);
 
   const attempt = async (act: () => Promise<unknown>): Promise<void> => {
     setTrouble(null);

@@ -12,7 +12,7 @@ import type {
   NoteItem,
   ToolItem,
 } from "../model/reducer";
-import { bytes, clock, duration } from "../ui/format";
+import { bytes, clipped, clock, duration } from "../ui/format";
 import { useHue } from "../ui/hues";
 import { Icon } from "../ui/icons";
 import { useNear } from "../ui/near";
@@ -22,6 +22,9 @@ import { Code, Output, Words } from "../ui/words";
 /** The newest items are on the page; more of the older ones as somebody scrolls up to them. */
 const MOST_ITEMS = 400;
 const FEWEST_MORE = 200;
+
+/** Letters of the arguments that stand beside a call; all of them are where it is carried out. */
+const MOST_ARGS = 120;
 
 export interface Doings {
   onFork: (message: MessageItem) => void;
@@ -217,7 +220,9 @@ function Message(props: { item: MessageItem; onFork: Doings["onFork"]; isChosen:
             {clock(item.at)}
           </time>
         </header>
-        {item.isReport ? (
+        {item.isRepeat ? (
+          <p className="muted">passes on the results above</p>
+        ) : item.isReport ? (
           <details className="fold">
             <summary>{item.content.split("\n", 1)[0] || "results"}</summary>
             <Output label="Reported results">{item.content}</Output>
@@ -228,7 +233,8 @@ function Message(props: { item: MessageItem; onFork: Doings["onFork"]; isChosen:
         {isEmpty && <p className="muted">(an empty message)</p>}
         {item.toolCalls.map((call) => (
           <p key={call.id || call.name} className="call">
-            <Icon name="tool" /> calls <code>{call.name}</code>
+            <Icon name="tool" /> calls <code>{call.name}</code>{" "}
+            <span className="muted small">{clipped(call.args, MOST_ARGS)}</span>
           </p>
         ))}
         {item.original !== null && (

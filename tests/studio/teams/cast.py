@@ -52,6 +52,20 @@ def reach() -> dict[str, Any]:
     return _pair("reach", code_execution_config={"executor": executor})
 
 
+@autogen.team("weigher")
+def weigher() -> dict[str, Any]:
+    """One who calls a function twice."""
+    chat = _pair("weigher")
+
+    def weigh(what: str) -> str:
+        return f"{len(what)} ounces of {what}"
+
+    autogen.register_function(
+        weigh, caller=chat["recipient"], executor=chat["sender"], description="Weighs."
+    )
+    return chat
+
+
 @autogen.team("talk")
 def talk() -> dict[str, Any]:
     """One who tells a long story, slowly."""
