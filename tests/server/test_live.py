@@ -235,6 +235,32 @@ def test_an_empty_file_is_a_file_and_a_large_one_is_refused(live: Serving) -> No
     assert (answer.status, answer.is_problem) == (404, True)
 
 
+def test_files_are_listed_to_whoever_handed_them_in_also_while_they_go(live: Serving) -> None:
+    asked = {"name": "clerk", "scopes": ["files:write"]}
+    key = live.call("POST", "/api/v1/keys", asked).json["key"]
+
+    def ask(method: str, path: str, data: bytes | None = None) -> Answer:
+        return live.call(method, f"/api/v1/files{path}", data=data, token=key)
+
+    assert hand_in(live, "of somebody else", b"x").status == 201
+    names = [f"{n}.txt" for n in range(5)]
+    made = [ask("POST", f"?name={name}", name.encode()).json for name in names]
+    assert ask("GET", "").json == {"items": made[::-1], "next": None}
+    page = ask("GET", "?limit=2").json
+    assert page["items"] == [made[4], made[3]]
+    for file in page["items"]:
+        assert ask("DELETE", f"/{file['id']}").status == 204
+    page = ask("GET", f"?limit=2&cursor={page['next']}").json
+    assert page["items"] == [made[2], made[1]]
+    rest = ask("GET", f"?limit=2&cursor={page['next']}").json
+    assert rest == {"items": [made[0]], "next": None}
+    for cursor in ("x", "MQ", "bmFuIGE", "LTEgYQ"):
+        answer = ask("GET", f"?cursor={cursor}")
+        assert (answer.status, answer.is_problem) == (422, True)
+    everybodys = [file["name"] for file in live.get("/api/v1/files")["items"]]
+    assert {"0.txt", "of somebody else"} <= set(everybodys)
+
+
 @wall
 def test_somebody_who_watches_allows_a_host_to_the_code_that_runs(walled: Serving) -> None:
     run_id = walled.begin("reaching", "REACH")

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestFormParams, ElicitResult
 from tests.server.doors import WAIT_S
 from tests.server.serving import Serving
@@ -160,6 +161,32 @@ def test_a_call_that_is_cancelled_cancels_the_run(doors: Serving, mode: str) -> 
             assert ended["status"] == "cancelled"
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_call_ends_with_its_key_and_the_run_goes_on(doors: Serving, mode: str) -> None:
+    asked = {"name": f"brief {mode}", "scopes": ["runs:read", "runs:write"]}
+    key = doors.call("POST", "/api/v1/keys", asked).json["key"]
+
+    async def main() -> None:
+        began = asyncio.Event()
+
+        async def progress(_n: float, _of: float | None, _message: str | None) -> None:
+            began.set()
+
+        async with client(doors, mode, token=key) as mcp:
+            call = asyncio.create_task(
+                mcp.call_tool("slow", {"message": "hello"}, progress_callback=progress)
+            )
+            await asyncio.wait_for(began.wait(), WAIT_S)
+            await asyncio.to_thread(doors.call, "DELETE", f"/api/v1/keys/brief%20{mode}")
+            with pytest.raises(MCPError, match="ended without a response"):
+                await asyncio.wait_for(call, WAIT_S)
+
+    asyncio.run(main())
+    run = doors.get("/api/v1/runs?team=slow")["items"][0]
+    assert run["status"] == "running"
+    doors.call("POST", f"/api/v1/runs/{run['id']}/cancel")
 
 
 def test_nobody_gets_in_without_a_token(doors: Serving) -> None:

@@ -459,6 +459,16 @@ class Runtime:
         """
         return self._database.blobs.file(file_id)
 
+    def files(
+        self,
+        *,
+        belongs_to: str | None = None,
+        after: tuple[float, str] | None = None,
+        limit: int = 50,
+    ) -> list[FileRecord]:
+        """Files that were handed in, the newest first; `after` as `created_s` and `id` of one."""
+        return self._database.blobs.files(belongs_to=belongs_to, after=after, limit=limit)
+
     def delete_file(self, file_id: str) -> None:
         """Forget a file; runs that were begun with it keep its content.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 from fastapi import Path, Query, Response
@@ -11,7 +10,16 @@ from pydantic import AfterValidator
 from ..errors import UnknownRun
 from ..store.chats import ChatMark, ChatRecord
 from .callers import Caller, CallerOf, needs
-from .common import Limit, Parts, PartsOf, cursor_of, id_of_cursor, router
+from .common import (
+    MOST_TIME_S,
+    Limit,
+    Parts,
+    PartsOf,
+    cursor_of,
+    id_of_cursor,
+    router,
+    two_of_cursor,
+)
 from .problems import Problem
 from .runs import Key, begun
 from .schemas import (
@@ -34,9 +42,6 @@ chats = router(tag="chats")
 #: The names of conversations that `POST /runs` takes.
 _MOST_NAME = 200
 
-#: No clock of ours goes beyond it (2106).
-_MOST_TIME_S = 2.0**32
-
 # A slash takes three letters until it has been decoded.
 Name = Annotated[
     str, Path(min_length=1, max_length=3 * _MOST_NAME, pattern=PLAIN), AfterValidator(with_slashes)
@@ -51,8 +56,8 @@ def list_chats(
     """The caller's chats, those first in which something happened last."""
     after = None
     if cursor is not None:
-        at, name = _two_of(cursor)
-        after = ChatMark(_number(at, most=_MOST_TIME_S), name)
+        at, name = two_of_cursor(cursor, most=MOST_TIME_S)
+        after = ChatMark(at, name)
     found = parts.runtime.chats.chats(caller.id, after=after, limit=limit)
     more = f"{found[-1].updated_s!r} {found[-1].name}" if len(found) == limit else None
     return as_json({"items": [chat_of(one) for one in found], "next": _cursor(more)})
@@ -83,8 +88,8 @@ def list_chat_messages(
     _own(parts, caller, name)
     after = None
     if cursor is not None:
-        pos, run_id = _two_of(cursor)
-        after = (run_id, int(_number(pos, most=MOST_POS)))
+        pos, run_id = two_of_cursor(cursor, most=MOST_POS)
+        after = (run_id, int(pos))
     try:
         found = parts.runtime.chats.messages(caller.id, name, after=after, limit=limit)
     except UnknownRun:
@@ -128,21 +133,6 @@ def _own(parts: Parts, caller: Caller, name: str, *, hint: str = "") -> ChatReco
 
 def _cursor(text: str | None) -> str | None:
     return None if text is None else cursor_of(text)
-
-
-def _two_of(cursor: str) -> tuple[str, str]:
-    number, _, name = id_of_cursor(cursor).partition(" ")
-    return number, name
-
-
-def _number(text: str, *, most: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= most:
-        raise Problem(422, "the cursor is not one that this server gave.")
-    return number
 
 
 def _gone() -> Problem:

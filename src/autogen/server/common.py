@@ -25,6 +25,7 @@ from .strict import StrictRoute
 from .telling import as_json
 
 __all__ = [
+    "MOST_TIME_S",
     "After",
     "Limit",
     "Parts",
@@ -35,7 +36,11 @@ __all__ = [
     "made",
     "router",
     "run_of_caller",
+    "two_of_cursor",
 ]
+
+#: No clock of ours goes beyond it (2106).
+MOST_TIME_S = 2.0**32
 
 #: Any text that can stand in a path, without control characters.
 _ID = r"^[^\x00-\x1f\x7f]+$"
@@ -98,7 +103,7 @@ def cursor_of(run_id: str) -> str:
 
 
 def id_of_cursor(cursor: str) -> str:
-    """The run that a cursor stands for.
+    """The run, or whatever else, that a cursor stands for.
 
     Raises:
         Problem: 422; it is none of ours.
@@ -109,5 +114,25 @@ def id_of_cursor(cursor: str) -> str:
     except (binascii.Error, ValueError):
         run_id = ""
     if not run_id or "\0" in run_id:
-        raise Problem(422, "the cursor is not one that this server gave.")
+        raise _no_cursor()
     return run_id
+
+
+def two_of_cursor(cursor: str, *, most: float) -> tuple[float, str]:
+    """The number, from 0 to `most`, and the name that a cursor stands for.
+
+    Raises:
+        Problem: 422; it is none of ours.
+    """
+    text, _, name = id_of_cursor(cursor).partition(" ")
+    try:
+        number = float(text)
+    except ValueError:
+        raise _no_cursor() from None
+    if not (name and 0 <= number <= most):
+        raise _no_cursor()
+    return number, name
+
+
+def _no_cursor() -> Problem:
+    return Problem(422, "the cursor is not one that this server gave.")

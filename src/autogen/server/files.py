@@ -12,9 +12,9 @@ from fastapi.concurrency import run_in_threadpool
 from ..errors import UnknownFile
 from ..store.blobs import MOST_FILE_BYTES, FileRecord
 from .callers import Caller, CallerOf, needs
-from .common import Parts, PartsOf, RunId, router
+from .common import MOST_TIME_S, Limit, Parts, PartsOf, RunId, cursor_of, router, two_of_cursor
 from .problems import Problem
-from .schemas import PLAIN, FileOut
+from .schemas import PLAIN, FileOut, FilePage
 from .telling import as_json, file_of
 
 __all__ = ["file_of_caller", "files"]
@@ -93,6 +93,22 @@ def _check_name(name: str) -> None:
     is_path = "/" in name or "\\" in name or not name.strip(". ")
     if is_path or n_bytes > _MOST_NAME:
         raise Problem(422, "the name has to be that of a file, without folders.")
+
+
+@files.get("/files", response_model=FilePage, dependencies=[needs("files:write")])
+def list_files(
+    parts: PartsOf,
+    caller: CallerOf,
+    cursor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    limit: Limit = 50,
+) -> Response:
+    """The caller's files, the newest first."""
+    after = None if cursor is None else two_of_cursor(cursor, most=MOST_TIME_S)
+    found = parts.runtime.files(belongs_to=caller.sees, after=after, limit=limit)
+    more = None
+    if len(found) == limit:
+        more = cursor_of(f"{found[-1].created_s!r} {found[-1].id}")
+    return as_json({"items": [file_of(one) for one in found], "next": more})
 
 
 @files.get("/files/{file_id}", response_model=FileOut, dependencies=[needs("files:write")])

@@ -30,6 +30,7 @@ __all__ = [
     "EgressOut",
     "EventPage",
     "FileOut",
+    "FilePage",
     "ForkIn",
     "HealthOut",
     "KeyIn",
@@ -322,6 +323,13 @@ class FileOut(BaseModel):
     media_type: str
     sha256: str
     created_at: datetime
+
+
+class FilePage(BaseModel):
+    """Files, the newest first; `next` is the cursor of the next page, if there is one."""
+
+    items: list[FileOut]
+    next: str | None
 
 
 class ArtifactOut(BaseModel):

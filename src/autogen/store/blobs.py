@@ -41,6 +41,7 @@ class FileRecord:
         sha256: Hex digest of its content.
         belongs_to: The caller it belongs to; None for everybody who may do everything.
         created_at: Aware, UTC.
+        created_s: The same in seconds since the epoch, exactly: where the next page begins.
     """
 
     id: str
@@ -50,6 +51,7 @@ class FileRecord:
     sha256: str
     belongs_to: str | None = None
     created_at: datetime | None = None
+    created_s: float = 0.0
 
 
 class Blobs:
@@ -95,11 +97,35 @@ class Blobs:
         with self._store.reading(f"file {file_id!r}") as connection:
             return self._file(connection, file_id)
 
+    def files(
+        self,
+        *,
+        belongs_to: str | None = None,
+        after: tuple[float, str] | None = None,
+        limit: int = 50,
+    ) -> list[FileRecord]:
+        """Files that were handed in, the newest first.
+
+        Args:
+            belongs_to: Only those of this caller.
+            after: `created_s` and `id` of the last file of the page before, which need not be
+                there any more.
+            limit: The most to give.
+        """
+        place = sa.tuple_(files.c.created_at, files.c.id)
+        query = sa.select(files).order_by(files.c.created_at.desc(), files.c.id.desc()).limit(limit)
+        if belongs_to is not None:
+            query = query.where(files.c.belongs_to == belongs_to)
+        if after is not None:
+            query = query.where(place < sa.tuple_(*after))
+        with self._store.reading("the files") as connection:
+            return [_record_of(row) for row in connection.execute(query).mappings()]
+
     def _file(self, connection: sa.Connection, file_id: str) -> FileRecord:
         row = connection.execute(sa.select(files).where(files.c.id == file_id)).mappings().first()
         if row is None:
             raise UnknownFile(f"there is no file {file_id!r}; it was deleted, or never handed in.")
-        return FileRecord(**{**row, "created_at": datetime.fromtimestamp(row["created_at"], UTC)})
+        return _record_of(row)
 
     def delete_file(self, file_id: str) -> None:
         """Forget a file; runs that were begun with it and have its content keep that.
@@ -169,6 +195,12 @@ class Blobs:
         source.seek(0)
         for number, data in enumerate(_pieces_of(source) if size_bytes else [b""]):
             connection.execute(sa.insert(pieces).values(sha256=sha256, number=number, data=data))
+
+
+def _record_of(row: sa.RowMapping) -> FileRecord:
+    created_s = row["created_at"]
+    at = datetime.fromtimestamp(created_s, UTC)
+    return FileRecord(**{**row, "created_at": at, "created_s": created_s})
 
 
 def _measured(source: IO[bytes]) -> tuple[str, int]:
