@@ -134,7 +134,11 @@ class Mailbox:
                     waiting = self._waiting.pop(question_id, None)
                 if waiting is not None:
                     loop, future = waiting
-                    loop.call_soon_threadsafe(_settle, future, record)
+                    try:
+                        loop.call_soon_threadsafe(_settle, future, record)
+                    except RuntimeError:
+                        # That loop was closed; whoever waited on it is gone.
+                        continue
 
 
 def _settle(future: asyncio.Future[Any], record: Any) -> None:
