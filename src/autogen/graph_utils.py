@@ -38,7 +38,16 @@ def check_graph_validity(allowed_speaker_transitions_dict: Any, agents: Sequence
     Raises:
         UsageError: It is no dict of agents of the group to lists of agents.
     """
-    graph = allowed_speaker_transitions_dict
+    check_graph_shape(allowed_speaker_transitions_dict, agents)
+    _log_oddities(allowed_speaker_transitions_dict, agents)
+
+
+def check_graph_shape(graph: Any, agents: Sequence[Any]) -> None:
+    """Refuse what is no graph of these agents, whether it says what is allowed or what is not.
+
+    Raises:
+        UsageError: It is no dict of agents of the group to lists of agents.
+    """
     if not isinstance(graph, dict):
         raise UsageError(
             f"the speaker transitions are a {type(graph).__name__}; they must be a dict of agent "
@@ -63,7 +72,6 @@ def check_graph_validity(allowed_speaker_transitions_dict: Any, agents: Sequence
                     f"the speaker transitions of {_name(agent)} hold {other!r}, which is not an "
                     "agent."
                 )
-    _log_oddities(graph, agents)
 
 
 def _log_oddities(graph: _Graph, agents: Sequence[Any]) -> None:

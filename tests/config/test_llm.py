@@ -122,6 +122,8 @@ def test_copy_is_shallow():
         ({"api_type": ["azure"]}, True, "ab"),
         ({"tags": ["big"]}, True, "bc"),
         ({"nothing": [1, None]}, False, ""),
+        ({"model": "gpt-4"}, False, "ac"),
+        ({"model": "gpt-4-turbo"}, False, ""),
         ({}, False, "abc"),
         (None, False, "abc"),
     ],
@@ -225,6 +227,16 @@ def test_blank_keys_are_skipped():
         {"api_key": "a", "base_url": "http://1", "api_type": "azure", "api_version": "v"},
         {"api_key": "c", "base_url": "http://3", "api_type": "azure", "api_version": "v"},
     ]
+
+
+@requirement("bad:config")
+def test_arguments_that_cannot_be_meant_are_refused():
+    with pytest.raises(TypeError, match=r"env_or_file is None; give the name"):
+        config_list_from_json(None)
+    with pytest.raises(TypeError, match=r"api_keys is one text; give a list"):
+        get_config_list("sk-secret")
+    with pytest.raises(TypeError, match=r"filter_dict has 3 under 'n'.*\{'n': \[3\]\}"):
+        filter_config([{"model": "m", "n": 3}], {"n": 3})
 
 
 @requirement("config:keys:lengths")

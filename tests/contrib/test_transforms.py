@@ -223,6 +223,15 @@ def test_history_limiter_keeps_the_newest(max_messages, keep_first, expected):
 def test_history_limiter_refuses_less_than_one_message():
     with pytest.raises(ValueError, match="at least 1"):
         MessageHistoryLimiter(max_messages=0)
+    with pytest.raises(TypeError, match=r"max_messages is '3'; it must be None or a whole"):
+        MessageHistoryLimiter(max_messages="3")
+
+
+@requirement("transform:bad")
+@pytest.mark.parametrize("given", [MessageHistoryLimiter(), [MessageHistoryLimiter], [None], None])
+def test_what_is_no_list_of_transforms_is_refused(given):
+    with pytest.raises(ValueError, match="give a list of objects with apply_transform"):
+        TransformMessages(transforms=given)
 
 
 def test_history_limiter_drops_results_whose_call_has_no_room():
@@ -324,6 +333,7 @@ def test_what_the_filter_protects_is_kept_and_counted():
         ({"max_tokens_per_message": -1}, "max_tokens_per_message"),
         ({"min_tokens": -1}, "min_tokens"),
         ({"min_tokens": 3, "max_tokens": 2}, "more than max_tokens"),
+        ({"max_tokens": "9"}, "max_tokens is '9'; it must be None or a whole number"),
     ],
 )
 def test_token_limiter_refuses_limits_that_cannot_work(options, text):

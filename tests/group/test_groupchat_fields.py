@@ -10,6 +10,7 @@ from tests.compat.requirements import requirement
 from tests.group.cast import group_of, plain, texts
 
 from autogen import Agent, GroupChat, GroupChatManager
+from autogen.agentchat.contrib.capabilities.transform_messages import TransformMessages
 from autogen.errors import AgentNameConflict, UndefinedNextAgent
 from autogen.testing import ScriptedModel
 
@@ -68,6 +69,10 @@ REPEAT = "GroupChat allow_repeat_speaker should be a bool or a list of Agents."
         ({"max_retries_for_selecting_speaker": "2"}, "max_retries_for_selecting_speaker"),
         ({"allow_repeat_speaker": "yes"}, REPEAT),
         ({"allow_repeat_speaker": {}}, REPEAT),
+        ({"allow_repeat_speaker": ["a"]}, REPEAT),
+        ({"messages": ()}, "messages is a tuple; it must be a list"),
+        ({"max_round": None}, "max_round is None; it must be a whole number"),
+        ({"max_round": "3"}, "max_round is '3'; it must be a whole number"),
         (
             {"select_speaker_message_template": ""},
             "select_speaker_message_template cannot be empty",
@@ -85,6 +90,10 @@ REPEAT = "GroupChat allow_repeat_speaker should be a bool or a list of Agents."
             {"select_speaker_transform_messages": "none"},
             "select_speaker_transform_messages must be None or MessageTransforms.",
         ),
+        (
+            {"select_speaker_transform_messages": TransformMessages},
+            "select_speaker_transform_messages must be None or MessageTransforms.",
+        ),
         ({"speaker_transitions_type": "allowed"}, "speaker_transitions_type"),
     ],
 )
@@ -93,8 +102,13 @@ def test_a_field_that_cannot_work_is_refused_at_once(fields: dict[str, Any], tex
         GroupChat(agents=three(), **fields)
 
 
+def test_messages_of_none_are_an_empty_list() -> None:
+    assert GroupChat(agents=three(), messages=None).messages == []  # type: ignore[arg-type]
+
+
 @requirement("group:graph:refused")
-def test_transitions_that_cannot_work_are_refused_at_once() -> None:
+@pytest.mark.parametrize("kind", ["allowed", "disallowed"])
+def test_transitions_that_cannot_work_are_refused_at_once(kind: str) -> None:
     a, b, c = three()
 
     def refused(text: str, **fields: Any) -> None:
@@ -102,13 +116,13 @@ def test_transitions_that_cannot_work_are_refused_at_once() -> None:
             GroupChat(agents=[a, b], **fields)
 
     graph = {a: [b], b: [a]}
-    refused("allow_repeat", allow_repeat_speaker=True, **_graph(graph))
+    refused("allow_repeat", allow_repeat_speaker=True, **_graph(graph, kind))
     refused("'allowed' or 'disallowed'", allowed_or_disallowed_speaker_transitions=graph)
     refused("'allowed' or 'disallowed'", **_graph(graph, "forbidden"))
-    refused("must be a dict", **_graph([a, b]))
-    refused("list of agents", **_graph({a: b}))
-    refused("not in the group", **_graph({a: [b], c: [a]}))
-    refused("not an agent", **_graph({a: ["b"]}))
+    refused("must be a dict", **_graph([a, b], kind))
+    refused("list of agents", **_graph({a: b}, kind))
+    refused("not in the group", **_graph({a: [b], c: [a]}, kind))
+    refused("not an agent", **_graph({a: ["b"]}, kind))
 
 
 def _graph(transitions: Any, kind: str = "allowed") -> dict[str, Any]:

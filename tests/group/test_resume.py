@@ -143,6 +143,9 @@ def test_a_last_message_that_would_end_the_chat_is_told(
         ([{"role": "user", "content": "hi"}], "not in the group"),
         ("{not json", "JSON"),
         ('{"a": 1}', "list"),
+        ({"role": "user", "name": "a", "content": "hi"}, "give a list of messages"),
+        ([1], "give a list of messages"),
+        (None, "give a list of messages"),
     ],
 )
 def test_messages_that_cannot_be_resumed_are_refused(face: Face, messages: Any, text: str) -> None:

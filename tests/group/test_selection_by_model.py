@@ -60,6 +60,23 @@ def test_the_role_of_the_prompts_can_be_chosen(face: Face, role: str) -> None:
 
 
 @requirement("group:auto:asked")
+@pytest.mark.parametrize(
+    "name, template",
+    [
+        ("select_speaker_message_template", "{rolls}"),
+        ("select_speaker_prompt_template", 'Answer {"name": "a"}'),
+        ("select_speaker_prompt_template", 5),
+        ("select_speaker_auto_none_template", "{"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_in_is_named(face: Face, name: str, template: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} is .* can't be filled in") as caught:
+        chosen(face, ["nobody", "c"], **{name: template})
+    assert "it may hold {" in str(caught.value)
+    assert "{agentlist}" in str(caught.value)
+
+
+@requirement("group:auto:asked")
 @pytest.mark.parametrize("template", [None, ""])
 def test_without_a_prompt_the_transcript_is_the_end(face: Face, template: Any) -> None:
     _, requests = chosen(face, ["c"], select_speaker_prompt_template=template)

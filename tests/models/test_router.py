@@ -234,8 +234,8 @@ def test_last_error_tells_of_the_earlier_ones_without_their_secrets(drive):
     assert key not in note
 
 
-@pytest.mark.parametrize("messages", ["hello", HELLO[0]])
-def test_one_message_where_messages_are_wanted_is_refused(drive, messages):
+@pytest.mark.parametrize("messages", ["hello", HELLO[0], ["hello"], ("hello",)])
+def test_texts_or_one_message_where_messages_are_wanted_are_refused(drive, messages):
     transport = Transport()
     with pytest.raises(UsageError, match="give a list of messages"):
         drive(router(transport).create({"messages": messages}))
@@ -441,6 +441,16 @@ def test_templates_are_filled_in_where_there_is_context(drive):
     )
     assert [m["content"] for m in transport.asked[1][1].messages] == ["1"]
     assert plain == {"role": "user", "content": "{x}"}
+
+
+@requirement("wrapper:templates")
+def test_template_that_the_context_does_not_fill_in_is_shown(drive):
+    message = {"role": "user", "content": "hello {name}"}
+    request = {"messages": [message], "context": {"place": 1}, "allow_format_str_template": True}
+    with pytest.raises(KeyError, match="name") as caught:
+        drive(router(Transport()).create(request))
+    assert "'hello {name}'" in caught.value.__notes__[0]
+    assert "['place']" in caught.value.__notes__[0]
 
 
 def test_instantiate_leaves_what_is_no_template():

@@ -151,6 +151,8 @@ def test_unregistered_client_is_named_when_asked(face):
 def test_client_that_no_entry_names_is_refused():
     with pytest.raises(ValueError, match="no config entry names 'MyClient'"):
         OpenAIWrapper(model="m").register_model_client(MyClient)
+    with pytest.raises(TypeError, match="give the class, which is called with the entry"):
+        OpenAIWrapper(config_list=[ENTRY]).register_model_client(MyClient({}))  # type: ignore[arg-type]
 
 
 @requirement("client:twice")

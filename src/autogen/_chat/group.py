@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._kernel.faces import point
-from ..errors import NoEligibleSpeaker, UsageError
+from ..errors import NoEligibleSpeaker, UsageError, UsageTypeError
 from ..human.stream import IOStream
 from ..messages import Message, stored
 from .audience import Audience
@@ -211,7 +211,13 @@ async def resume(
     """Bring the group back to where `given` left off; (who spoke last, the last message)."""
     group = manager.groupchat
     # A copy: what is given may be the very list that the group has, which is emptied here.
-    messages = list(manager.messages_from_string(given) if isinstance(given, str) else given)
+    earlier = manager.messages_from_string(given) if isinstance(given, str) else given
+    if not isinstance(earlier, list | tuple) or not all(isinstance(m, dict) for m in earlier):
+        raise UsageTypeError(
+            f"the messages are {str(earlier)[:120]!r}; give a list of messages, such as "
+            "groupchat.messages of an earlier chat, or its JSON."
+        )
+    messages = list(earlier)
     if not messages:
         raise UsageError(
             "there are no messages to resume from; pass groupchat.messages of an earlier chat."

@@ -19,6 +19,7 @@ __all__ = [
     "METHODS",
     "by_name",
     "chosen_by_rule",
+    "filled",
     "mentioned",
     "next_agent",
     "picked_by_hand",
@@ -65,10 +66,7 @@ async def chosen_by_rule(
         method = chosen
     name = method.lower() if isinstance(method, str) else method
     if name not in METHODS:
-        raise UsageError(
-            f"speaker_selection_method {method!r} is not known; use one of {', '.join(METHODS)}, "
-            "or a function of (last_speaker, groupchat)."
-        )
+        raise _unknown_method(group, method)
     candidates, messages = eligible(group, last_speaker, name)
     speaker = None
     if len(candidates) == 1 and not (name == "round_robin" and _is_plain(group)):
@@ -82,6 +80,19 @@ async def chosen_by_rule(
         if speaker is None and not callable(method_of_group):
             speaker = await _in_order(group, last_speaker, candidates)
     return speaker, candidates, messages
+
+
+def _unknown_method(group: Any, method: Any) -> UsageError:
+    methods = ", ".join(METHODS)
+    if callable(group.speaker_selection_method):
+        return UsageError(
+            f"the speaker selection function gave the text {method!r}; return an agent (such as "
+            f"groupchat.agent_by_name(name)), the name of a method ({methods}), or None to end."
+        )
+    return UsageError(
+        f"speaker_selection_method {method!r} is not known; use one of {methods}, or a function of "
+        "(last_speaker, groupchat)."
+    )
 
 
 def by_name(group: Any) -> Codec[Any]:
@@ -292,21 +303,35 @@ async def picked_by_model(
             )
         if len(names) == 1:
             return next(agent for agent in candidates if agent.name in names)
-        again = (
-            group.select_speaker_auto_multiple_template
-            if names
-            else group.select_speaker_auto_none_template
-        )
-        agentlist = [agent.name for agent in candidates]
+        template = f"select_speaker_auto_{'multiple' if names else 'none'}_template"
+        again = filled(group, template, agentlist=[agent.name for agent in candidates])
         dialogue += [
             {"role": "assistant", "content": text, "name": "speaker_selection_agent"},
-            {"role": role, "content": again.format(agentlist=agentlist), "name": "checking_agent"},
+            {"role": role, "content": again, "name": "checking_agent"},
         ]
     logger.warning(
         "The model named no single speaker in %d attempts; the chat goes on in order.",
         1 + group.max_retries_for_selecting_speaker,
     )
     return await _in_order(group, last_speaker, candidates)
+
+
+def filled(group: Any, template: str, **values: Any) -> str:
+    """The template of that name of `group`, filled in.
+
+    Raises:
+        UsageError: It is no text, or asks for something else than `values`.
+    """
+    text = getattr(group, template)
+    try:
+        made: str = text.format(**values)
+    except (AttributeError, KeyError, IndexError, ValueError) as error:
+        known = ", ".join(f"{{{name}}}" for name in values)
+        raise UsageError(
+            f"{template} is {text!r}, which can't be filled in ({error}); it may hold {known}, and "
+            "other braces are doubled."
+        ) from error
+    return made
 
 
 def mentioned(content: Any, agents: Sequence[Any] | None) -> dict[str, int]:

@@ -15,10 +15,10 @@ from .._kernel.drive import drive_sync
 from .._kernel.faces import faces
 from .._kernel.record import random_index
 from ..errors import AgentNameConflict, NoEligibleSpeaker, UsageError, UsageTypeError
-from ..graph_utils import check_graph_validity, invert_disallowed_to_allowed
 from ..messages import content_str
 from .agent import Agent
 from .conversable_agent import ConversableAgent, plain_method
+from .group_fields import check_fields, transitions_of
 
 __all__ = ["SELECT_SPEAKER_PROMPT_TEMPLATE", "GroupChat", "GroupChatManager", "NoEligibleSpeaker"]
 
@@ -26,13 +26,6 @@ __all__ = ["SELECT_SPEAKER_PROMPT_TEMPLATE", "GroupChat", "GroupChatManager", "N
 SELECT_SPEAKER_PROMPT_TEMPLATE = (
     "Read the conversation above. Which role of {agentlist} speaks next? "
     "Answer with the name alone."
-)
-
-_MUST_NOT_BE_EMPTY = (
-    "select_speaker_message_template",
-    "select_speaker_auto_multiple_template",
-    "select_speaker_auto_none_template",
-    "role_for_select_speaker_messages",
 )
 
 
@@ -115,82 +108,15 @@ class GroupChat:
     )
 
     def __post_init__(self) -> None:
-        agents: Any = self.agents
-        if not isinstance(agents, list | tuple):
-            raise UsageTypeError(f"agents is {agents!r}; it must be a list of agents.")
-        for agent in agents:
-            if not (hasattr(agent, "name") and hasattr(agent, "generate_reply")):
-                raise UsageTypeError(f"the member {agent!r} is no agent; a group has agents only.")
-        retries: Any = self.max_retries_for_selecting_speaker
-        if not isinstance(retries, int) or retries < 0:
-            raise UsageError(
-                f"max_retries_for_selecting_speaker is {retries!r}; it must be a whole number >= 0."
-            )
-        for name in _MUST_NOT_BE_EMPTY:
-            if not getattr(self, name):
-                raise UsageError(f"{name} cannot be empty or None.")
-        for name in ("select_speaker_auto_verbose", "func_call_filter"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"{name} is {getattr(self, name)!r}; it must be True or False.")
-        transforms = self.select_speaker_transform_messages
-        if transforms is not None and not hasattr(transforms, "_transform_messages"):
-            raise UsageError("select_speaker_transform_messages must be None or MessageTransforms.")
-        self._check_repeat()
-        self._check_transitions()
+        check_fields(self)
         self._transitions: dict[Any, list[Any]] | None = None
         self._client: Any = None
-
-    def _check_repeat(self) -> None:
-        repeat = self.allow_repeat_speaker
-        if repeat is not None and not isinstance(repeat, bool | list):
-            raise UsageError("GroupChat allow_repeat_speaker should be a bool or a list of Agents.")
-        if repeat is not None and self.allowed_or_disallowed_speaker_transitions is not None:
-            raise UsageError(
-                "allow_repeat_speaker and allowed_or_disallowed_speaker_transitions exclude each "
-                "other; say in the transitions who may follow whom, themselves included."
-            )
-        if repeat is None and self.allowed_or_disallowed_speaker_transitions is None:
-            self.allow_repeat_speaker = True
-
-    def _check_transitions(self) -> None:
-        transitions = self.allowed_or_disallowed_speaker_transitions
-        kind = self.speaker_transitions_type
-        if transitions is None:
-            if kind is not None:
-                raise UsageError(
-                    f"speaker_transitions_type is {kind!r} but there are no "
-                    "allowed_or_disallowed_speaker_transitions; give both or neither."
-                )
-            return
-        if not isinstance(kind, str) or kind.lower() not in ("allowed", "disallowed"):
-            raise UsageError(
-                f"speaker_transitions_type is {kind!r}; with transitions it must be 'allowed' or "
-                "'disallowed'."
-            )
-        check_graph_validity(
-            allowed_speaker_transitions_dict=self._made_transitions(), agents=self.agents
-        )
-
-    def _made_transitions(self) -> dict[Any, list[Any]]:
-        transitions = self.allowed_or_disallowed_speaker_transitions
-        if transitions is None:
-            repeat = self.allow_repeat_speaker
-            repeating = repeat if isinstance(repeat, list) else self.agents * (repeat is not False)
-            return {
-                agent: [other for other in self.agents if other is not agent or agent in repeating]
-                for agent in self.agents
-            }
-        kind = (self.speaker_transitions_type or "").lower()
-        if kind == "allowed":
-            return transitions
-        allowed: dict[Any, list[Any]] = invert_disallowed_to_allowed(transitions, self.agents)
-        return allowed
 
     @property
     def allowed_speaker_transitions_dict(self) -> dict[Any, list[Any]]:
         """Agent to the agents that may follow it."""
         if self._transitions is None:
-            self._transitions = self._made_transitions()
+            self._transitions = transitions_of(self)
         return self._transitions
 
     @allowed_speaker_transitions_dict.setter
@@ -278,14 +204,19 @@ class GroupChat:
 
     def select_speaker_msg(self, agents: list[Any] | None = None) -> str:
         """The system message of the selecting model."""
-        return self.select_speaker_message_template.format(
-            roles=self._participant_roles(agents), agentlist=self._agentlist(agents)
+        return select.filled(
+            self,
+            "select_speaker_message_template",
+            roles=self._participant_roles(agents),
+            agentlist=self._agentlist(agents),
         )
 
     def select_speaker_prompt(self, agents: list[Any] | None = None) -> str | None:
         """Its closing prompt; None for none."""
-        template = self.select_speaker_prompt_template
-        return None if not template else template.format(agentlist=self._agentlist(agents))
+        name = "select_speaker_prompt_template"
+        if not getattr(self, name):
+            return None
+        return select.filled(self, name, agentlist=self._agentlist(agents))
 
     def introductions_msg(self, agents: list[Any] | None = None) -> str:
         """What members are told first about each other."""

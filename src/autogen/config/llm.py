@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import UsageError
+from ..errors import UsageError, UsageTypeError
 from .entry import DEFAULT_AZURE_API_VERSION
 from .providers import provider
 from .secrets import redact
@@ -152,6 +152,9 @@ def config_list_from_json(
         FileNotFoundError: Neither variable nor file is there.
         UsageError: What was found is not a JSON list of dicts.
     """
+    name: Any = env_or_file
+    if not isinstance(name, str):
+        raise UsageTypeError(f"env_or_file is {name!r}; give the name of a variable or of a file.")
     text = os.environ.get(env_or_file)
     source = f"the environment variable {env_or_file}"
     if text:
@@ -205,17 +208,30 @@ def filter_config(
 
     Args:
         config_list: Not changed.
-        filter_dict: For each key the acceptable values. An entry whose value is a list (`tags`)
-            matches if any element is acceptable; an entry without the key does not match.
+        filter_dict: For each key a list of the acceptable values. An entry whose value is a list
+            (`tags`) matches if any element is acceptable; one without the key does not match.
         exclude: Keep the entries that match no key instead.
     """
     if not filter_dict:
         return list(config_list)
+    accepted = {k: _acceptable(k, values) for k, values in filter_dict.items()}
     return [
         entry
         for entry in config_list
-        if all(_is_accepted(entry.get(k), values) != exclude for k, values in filter_dict.items())
+        if all(_is_accepted(entry.get(k), values) != exclude for k, values in accepted.items())
     ]
+
+
+def _acceptable(key: str, values: Any) -> Any:
+    """The acceptable values of `key`; a text is one of them, and not a list of its letters."""
+    if isinstance(values, str):
+        return (values,)
+    if not hasattr(values, "__contains__"):
+        raise UsageTypeError(
+            f"filter_dict has {values!r} under {key!r}; give the acceptable values as a list: "
+            f"{{{key!r}: [{values!r}]}}."
+        )
+    return values
 
 
 def _is_accepted(value: Any, acceptable: Sequence[Any]) -> bool:
@@ -309,6 +325,8 @@ def get_config_list(
     Raises:
         AssertionError: Not as many addresses as keys.
     """
+    if isinstance(api_keys, str):
+        raise UsageTypeError("api_keys is one text; give a list of keys: [key].")
     if base_urls is not None and len(api_keys) != len(base_urls):
         raise AssertionError("The length of api_keys must match the length of base_urls")
     config_list = []

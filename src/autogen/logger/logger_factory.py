@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..errors import UsageError
+from ..errors import UsageError, UsageTypeError
 from .base_logger import BaseLogger
 from .file_logger import FileLogger
 from .sqlite_logger import SqliteLogger
@@ -25,6 +25,12 @@ class LoggerFactory:
         Raises:
             UsageError: There is none of that name.
         """
+        given: Any = config
+        if given is not None and not isinstance(given, Mapping):
+            raise UsageTypeError(
+                f"config is {given!r}; give a dict such as {{'dbname': 'logs.db'}} or "
+                "{'filename': 'runtime.log'}."
+            )
         if logger_type == "sqlite":
             return SqliteLogger(config)
         if logger_type == "file":

@@ -23,8 +23,19 @@ def instantiate(
     if not context or template is None:
         return template
     if isinstance(template, str):
-        return template.format(**context) if allow_format_str_template else template
+        return _formatted(template, context) if allow_format_str_template else template
     return template(context) if callable(template) else template
+
+
+def _formatted(template: str, context: Mapping[str, Any]) -> str:
+    try:
+        return template.format(**context)
+    except (KeyError, IndexError, ValueError) as error:
+        error.add_note(
+            f"The template {template[:200]!r} could not be filled in; the context has "
+            f"{sorted(context)}, and braces that stand for themselves are doubled."
+        )
+        raise
 
 
 def fill_in(params: dict[str, Any], context: Mapping[str, Any], allow: bool) -> None:

@@ -106,9 +106,12 @@ class Router:
         own = {k: v for k in mine if (v := request.pop(k)) is not None or k == "cache_seed"}
         if (request.get("messages") is None) is (request.get("prompt") is None):
             raise UsageError("give either 'messages' or 'prompt', and not both.")
-        if isinstance(request.get("messages"), str | Mapping):
+        messages = request.get("messages")
+        # One look is enough, however long a list of texts is.
+        newest = messages[-1:] if isinstance(messages, list | tuple) else [messages]
+        if isinstance(messages, Mapping) or (newest and isinstance(newest[0], str)):
             raise UsageError(
-                f"messages is {request['messages']!r}; give a list of messages such as "
+                f"messages is {messages!r}; give a list of messages such as "
                 "[{'role': 'user', 'content': '...'}]."
             )
         entries = self.entries

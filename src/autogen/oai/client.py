@@ -201,7 +201,12 @@ class OpenAIWrapper:
         Raises:
             UsageError: No entry has `model_client_cls` set to the name of the class.
         """
-        name = model_client_cls.__name__
+        name = getattr(model_client_cls, "__name__", None)
+        if name is None:
+            raise UsageTypeError(
+                f"model_client_cls is {model_client_cls!r}; give the class, which is called with "
+                "the entry. A client that is made already goes into the entry as 'model_client'."
+            )
         named = [entry for entry in self._router.entries if entry.client_name == name]
         if not named:
             raise UsageError(

@@ -11,6 +11,11 @@ ROWS = [
     same("transform:system", "A system message at the front is kept out of the transforms."),
     same("transform:copy", "A transform may change what it is given: it is a deep copy."),
     same("transform:verbose", "verbose=True prints what a transform changed, if it did."),
+    better(
+        "transform:bad",
+        "What is no list of transforms is refused at once.",
+        why="it failed at the first reply",
+    ),
     same("transform:selection", "select_speaker_transform_messages holds for speaker selection."),
     same("transform:history", "MessageHistoryLimiter shows the newest, and the first if asked."),
     same("transform:history:bad", "MessageHistoryLimiter raises ValueError below 1 message."),

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ....errors import UsageTypeError
 from ....formatting_utils import colored
 from ....human.stream import IOStream
 from ....messages import filled
@@ -24,9 +25,18 @@ class TransformMessages(AgentCapability):
     Args:
         transforms: Anything with `apply_transform` and `get_logs`.
         verbose: Print what each transform changed.
+
+    Raises:
+        UsageTypeError: One of them is no transform.
     """
 
     def __init__(self, *, transforms: Sequence[MessageTransform] = (), verbose: bool = True):
+        given: Any = transforms
+        if not isinstance(given, Sequence) or not all(map(_is_transform, given)):
+            raise UsageTypeError(
+                f"transforms is {given!r}; give a list of objects with apply_transform(messages) "
+                "and get_logs(before, after)."
+            )
         self._transforms = list(transforms)
         self._verbose = verbose
 
@@ -49,6 +59,10 @@ class TransformMessages(AgentCapability):
                 if had_effect:
                     IOStream.get_default().print(colored(text, "yellow"))
         return [*first, *seen]
+
+
+def _is_transform(value: Any) -> bool:
+    return not isinstance(value, type) and hasattr(value, "apply_transform")
 
 
 def _own(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class MessageHistoryLimiter:
     """
 
     def __init__(self, max_messages: int | None = None, keep_first_message: bool = False):
+        transforms_util.check_whole("max_messages", max_messages)
         if max_messages is not None and max_messages < 1:
             raise UsageError(f"max_messages is {max_messages!r}; it must be None or at least 1.")
         self._max_messages = max_messages
@@ -129,6 +130,7 @@ class MessageTokenLimiter:
             ("max_tokens", max_tokens),
             ("min_tokens", min_tokens),
         ):
+            transforms_util.check_whole(name, limit)
             if limit is not None and limit < 0:
                 raise UsageError(f"{name} is {limit!r}; it must be None or at least 0.")
         if min_tokens is not None and max_tokens is not None and min_tokens > max_tokens:

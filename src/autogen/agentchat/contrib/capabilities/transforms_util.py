@@ -8,6 +8,7 @@ from typing import Any
 
 from ....cache.base import AbstractCache
 from ....config.llm import filter_config
+from ....errors import UsageTypeError
 from ....token_count_utils import count_token
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "cache_content_get",
     "cache_content_set",
     "cache_key",
+    "check_whole",
     "count_message_tokens",
     "count_text_tokens",
     "cut_to_tokens",
@@ -30,6 +32,16 @@ _DEFAULT_MODEL = "gpt-3.5-turbo-0613"
 
 #: Messages that stay or go together: one message, or a call and all its results.
 Block = list[dict[str, Any]]
+
+
+def check_whole(name: str, limit: Any) -> None:
+    """Refuse a limit that is neither None nor a whole number.
+
+    Raises:
+        UsageTypeError: It is something else.
+    """
+    if limit is not None and not hasattr(limit, "__index__"):
+        raise UsageTypeError(f"{name} is {limit!r}; it must be None or a whole number.")
 
 
 # ------------------------------------------------------------------------------------------- pairs
