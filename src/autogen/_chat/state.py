@@ -104,6 +104,7 @@ class Chat:
         recipient: The agent it talks to.
         parent: The chat this one runs inside of, or None.
         silent: Nothing of it is printed.
+        is_sync: It was begun by a sync call; what is async among the reply functions takes no part.
         taps: Lists that every model call made inside is also added to.
         ledger: Every model call made inside.
         human_input: Every raw answer people gave inside, in order.
@@ -127,6 +128,7 @@ class Chat:
         "human_input",
         "id",
         "initiator",
+        "is_sync",
         "ledger",
         "mailbox",
         "n_messages",
@@ -146,6 +148,7 @@ class Chat:
         self.recipient = recipient
         self.parent = parent
         self.silent = silent
+        self.is_sync = False
         self.ledger = Ledger()
         self.human_input: list[str] = []
         self.artifacts: dict[str, Artifact] = {}

@@ -863,7 +863,7 @@ class ConversableAgent(SubclassNames):
             max_turns: At most so many messages of this agent, each with its answer; None for no
                 limit.
             summary_method: "last_msg", "reflection_with_llm", a function of (sender, recipient,
-                summary_args), or None.
+                summary_args), or None; by default what the class has as `DEFAULT_SUMMARY_METHOD`.
             summary_args: For the summary: `summary_prompt`, `summary_role`, `cache`, or what your
                 function takes.
             message: What to say first: text, a message dict, a function of (sender, recipient,
