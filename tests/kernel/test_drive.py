@@ -428,6 +428,40 @@ def test_cancelling_the_run_cancels_the_leaf_in_flight(drive: Drive, reason: str
     assert raised.value.reason == reason
 
 
+@pytest.mark.parametrize("does_it_swallow", [False, True])
+def test_a_run_that_is_cancelled_as_its_leaf_ends_leaves_the_callers_task_alone(
+    does_it_swallow: bool,
+) -> None:
+    token = CancelToken()
+
+    async def leaf() -> str:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        if does_it_swallow:
+            loop.call_soon(token.cancel)
+        else:
+            loop.call_soon(lambda: (future.set_result(None), token.cancel()))
+        try:
+            await future
+        except asyncio.CancelledError:
+            assert does_it_swallow
+        return "answered"
+
+    async def core() -> Any:
+        return await Call(None, leaf)
+
+    async def caller() -> tuple[str, str, int]:
+        with entered(_run(cancel=token)):
+            answer = await drive_async(core())
+        await asyncio.sleep(0)
+        current = asyncio.current_task()
+        assert current is not None
+        return answer, "went on", current.cancelling()
+
+    assert asyncio.run(caller()) == ("answered", "went on", 0)
+    assert token.cancelled
+
+
 def test_cancelling_tells_a_blocking_call_in_a_worker_thread() -> None:
     token, told = CancelToken(), threading.Event()
 

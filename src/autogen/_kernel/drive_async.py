@@ -91,21 +91,29 @@ async def _cancellable(awaitable: Any, run: Run | None) -> Any:
         return await awaitable
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
-    tripped = False
+    is_cancelled = is_over = False
+
+    def cancel() -> None:
+        # A wait that ended meanwhile is left alone: the task may be about its caller's business.
+        nonlocal is_cancelled
+        if not is_over:
+            is_cancelled = True
+            task.cancel()
 
     def trip() -> None:
-        nonlocal tripped
-        tripped = True
-        loop.call_soon_threadsafe(task.cancel)
+        loop.call_soon_threadsafe(cancel)
 
     with run.cancel.listen(trip):
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if not tripped:
+            if not is_cancelled:
                 raise
-            task.uncancel()
             raise run.cancel.error() from None
+        finally:
+            is_over = True
+            if is_cancelled:
+                task.uncancel()
 
 
 async def _in_thread(op: Call[Any], run: Run | None) -> Any:
