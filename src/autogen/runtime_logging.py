@@ -289,7 +289,7 @@ def _agent(name: str | None) -> Any:
     chat = None if run is None else run.scope
     while chat is not None:
         for agent in (chat.initiator, chat.recipient):
-            if agent.name == name:
+            if agent is not None and agent.name == name:
                 return agent
         chat = chat.parent
     name = name or ""

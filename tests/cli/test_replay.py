@@ -64,10 +64,15 @@ def test_the_first_request_that_differs_is_told(recorded: Path, inside: Callable
     code, out, _ = inside("replay", "job", "job.py", "--", "three")
     assert code == 1
     assert "run 'job/2' began with something else: message was 'two'" in out.splitlines()[-1]
-    recorded.write_text(text + "\nassistant.generate_reply([{'role': 'user', 'content': 'x'}])\n")
-    code, out, _ = inside("replay", "job")
-    assert code == 1
-    assert "a 'model' step outside of the recorded chats is in no record" in out.splitlines()[-1]
+    asked = "([{'role': 'user', 'content': 'x'}])"
+    for further, what in (
+        ("generate_reply", "the chat 'job/3'"),
+        ("generate_oai_reply", "a 'model' step outside of the recorded chats"),
+    ):
+        recorded.write_text(f"{text}\nassistant.{further}{asked}\n")
+        code, out, _ = inside("replay", "job")
+        assert code == 1
+        assert f"{what} is in no record of 'job'" in out.splitlines()[-1]
 
 
 def test_a_program_that_fails_otherwise_is_no_success(
@@ -91,3 +96,80 @@ def test_what_cannot_be_told_again_is_said(recorded: Path, inside: Callable[...,
     code, _, err = inside("replay", "job", "nowhere.py")
     assert code == 2
     assert "there is no program 'nowhere.py'" in err
+
+
+TEAM = """
+schema_version: 1
+name: pair
+llm: {{model: m, base_url: {url!r}, price: [0, 0]}}
+agents:
+  - {{name: writer, kind: assistant, human_input_mode: NEVER}}
+  - {{name: user, kind: user, human_input_mode: NEVER, default_auto_reply: go on}}
+chat: {{from: user, to: writer, max_turns: 2}}
+"""
+
+
+def test_a_task_is_told_again_offline(
+    tmp_path: Path,
+    inside: Callable[..., Any],
+    wall: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with LoopbackLLM([CODE, "Done. TERMINATE"]) as service:
+        words = ("run", "do it", "--model", "m", "--base-url", service.base_url, "--id", "job")
+        code, _, err = inside(*words)
+        assert (code, err) == (0, "")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    code, out, err = inside("replay", "job")
+    assert (code, out, err) == (0, "all 3 recorded steps are the same\n", "")
+    assert (tmp_path / "coding" / "ran.txt").read_text() == "x", "no code runs"
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["coding"]
+
+
+TEAM_OF_CODE = """
+import autogen
+
+@autogen.team("pair")
+def pair():
+    entry = {{"model": "m", "api_key": "k", "base_url": {url!r}, "price": [0, 0]}}
+    writer = autogen.AssistantAgent("writer", llm_config={{"config_list": [entry]}})
+    user = autogen.UserProxyAgent("user", human_input_mode="NEVER", default_auto_reply="go on",
+                                  code_execution_config=False)
+    return {{"sender": user, "recipient": writer, "message": "begin", "max_turns": 2}}
+"""
+
+
+@pytest.mark.parametrize(
+    "file, text, words, n_steps",
+    [
+        ("pair.team.yaml", TEAM, ("pair.team.yaml", "say hello", "--max-turns", "3"), 3),
+        ("teams/pair.py", TEAM_OF_CODE, ("pair", "--teams", "teams"), 2),
+    ],
+)
+def test_a_team_that_ran_here_is_told_again_offline(
+    file: str,
+    text: str,
+    words: tuple[str, ...],
+    n_steps: int,
+    tmp_path: Path,
+    inside: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    with LoopbackLLM(lambda request: f"answer {len(request.messages)}") as service:
+        path.write_text(text.format(url=service.base_url))
+        code, _, err = inside("run", *words, "--id", "job")
+        assert (code, err) == (4, "")
+    same = f"all {n_steps} recorded steps are the same\n"
+    assert inside("replay", "job") == (0, same, "")
+    path.write_text(path.read_text().replace("go on", "go off"))
+    code, out, _ = inside("replay", "job")
+    assert code == 1
+    assert "asked for something else before" in out
+    path.unlink()
+    code, _, err = inside("replay", "job")
+    assert code == 2
+    assert "pair" in err

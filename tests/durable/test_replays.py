@@ -132,8 +132,10 @@ def test_whatever_would_ask_somebody_is_refused(face: Face, database: str, tmp_p
         model = ScriptedModel(["never"])
         lone = ConversableAgent("lone", llm_config=model.config(), human_input_mode="NEVER")
         asked = [{"role": "user", "content": "hi"}]
-        with pytest.raises(ReplayMismatch, match="a 'model' step outside of the recorded chats"):
+        with pytest.raises(ReplayMismatch, match="a chat is in no record of 'run'"):
             lone.generate_reply(asked)
+        with pytest.raises(ReplayMismatch, match="a 'model' step outside of the recorded chats"):
+            lone.generate_oai_reply(asked)
         assert lone.client is not None
         with pytest.raises(ReplayMismatch, match="a request to a model outside of a step"):
             lone.client.create(messages=asked)

@@ -193,6 +193,15 @@ def test_conversation_is_logged_through_its_events(database, agents, face):
     assert "model.token" not in names
 
 
+def test_a_reply_that_nobody_in_particular_asks_for_is_logged(database, agents, face):
+    _, worker = agents
+    runtime_logging.start(config={"dbname": database})
+    asked = [{"role": "user", **tool_calls(("1", "add", '{"a": 1, "b": 2}'))}]
+    assert face.generate_reply(worker, asked)["tool_responses"][0]["content"] == "3"
+    calls = rows(database, "SELECT source_name, function_name, returns FROM function_calls")
+    assert calls == [("worker", "add", '"3"')]
+
+
 @requirement("log:requests", "log:secrets")
 def test_request_is_logged_with_its_answer(database, agents):
     user, _ = agents

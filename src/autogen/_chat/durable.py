@@ -12,7 +12,7 @@ from .._kernel import offline
 from .._kernel.ops import Call
 from .._kernel.record import is_json
 from .._kernel.run import current_run, outside
-from .wiring import event, wanted_options
+from .wiring import event, number_of, wanted_options
 
 if TYPE_CHECKING:
     from .._durable.execution import Execution
@@ -36,18 +36,24 @@ __all__ = [
 _handed: ContextVar[Execution | None] = ContextVar("autogen_execution", default=None)
 
 
-#: The program that the chats belong to, as a path and its arguments.
-_program: ContextVar[tuple[str, ...] | None] = ContextVar("autogen_program", default=None)
+#: What makes the agents of the chats, for whoever tells them again.
+_makers: ContextVar[Mapping[str, Any]] = ContextVar("autogen_makers")
 
 
 @contextmanager
-def begun_by(*program: str) -> Iterator[None]:
-    """Note for durable chats inside the `with` block which program begins them: path, arguments."""
-    token = _program.set(program)
+def begun_by(**maker: Any) -> Iterator[None]:
+    """Note for durable chats inside the `with` block, as JSON, what makes their agents.
+
+    Args:
+        **maker: `program` (its path, then its arguments), or `task` (True: the command for tasks),
+            or `team_at` (the name or the file of a team, and the folder it is found in) with
+            `asked` (keywords of `initiate_chat` that differ from the team's).
+    """
+    token = _makers.set(maker)
     try:
         yield
     finally:
-        _program.reset(token)
+        _makers.reset(token)
 
 
 @contextmanager
@@ -108,9 +114,13 @@ async def began(execution: Execution | None) -> None:
     """Tell whoever watches that the run begins, or goes on."""
     if execution is None or execution.is_over:
         return
-    data: dict[str, Any] = {"attempt": execution.attempt, "n_steps": execution.recording.n_known}
-    if (program := _program.get()) is not None:
-        data["program"] = list(program)
+    data: dict[str, Any] = {
+        "attempt": execution.attempt,
+        "n_steps": execution.recording.n_known,
+        **_makers.get({}),
+    }
+    if (number := number_of(execution.run_id)) is not None:
+        data["number"] = number
     if execution.attempt > 1:
         kind = "run.resumed"
     elif execution.record.forked_from is None:
@@ -140,6 +150,8 @@ def fingerprint(initiator: Any, recipient: Any, message: Any, further: Mapping[s
 
 
 def _known_as(agent: Any) -> Any:
+    if agent is None:
+        return None
     members = getattr(getattr(agent, "groupchat", None), "agents", None)
     if members is None:
         return agent.name

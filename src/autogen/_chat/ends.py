@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._kernel.run import current_run
@@ -12,7 +12,15 @@ from ..messages import plain
 from .state import Chat, ChatResult
 from .wiring import event, is_watched
 
-__all__ = ["goes_round", "result_of", "tell_of_budget", "tell_of_end", "tell_of_start"]
+__all__ = [
+    "began_by",
+    "goes_round",
+    "result_of",
+    "tell_of_budget",
+    "tell_of_end",
+    "tell_of_error",
+    "tell_of_start",
+]
 
 
 async def goes_round(chat: Chat, message: Mapping[str, Any]) -> bool:
@@ -56,11 +64,16 @@ async def tell_of_budget(error: BudgetExceeded | None) -> None:
     await event("budget.spent", data)
 
 
-def result_of(chat: Chat, initiator: Any, recipient: Any, summary: Any) -> ChatResult:
-    """What has come of a chat so far."""
+def began_by(chat: Chat) -> str:
+    """The name of who began a chat; "user" where a program asked in nobody's name."""
+    return "user" if chat.initiator is None else str(chat.initiator.name)
+
+
+def result_of(chat: Chat, history: Iterable[Mapping[str, Any]], summary: Any) -> ChatResult:
+    """What has come so far of a chat in which `history` was said."""
     run = current_run()
     return ChatResult(
-        chat_history=plain(initiator.chat_messages[recipient]),
+        chat_history=plain(history),
         summary=summary,
         cost=chat.ledger.cost(),
         human_input=list(chat.human_input),
@@ -73,8 +86,8 @@ def result_of(chat: Chat, initiator: Any, recipient: Any, summary: Any) -> ChatR
 async def tell_of_start(chat: Chat) -> None:
     """Tell whoever watches that a chat begins."""
     if is_watched():
-        data = {"initiator": chat.initiator.name, "recipient": chat.recipient.name}
-        await event("chat.started", data, agent=chat.initiator.name)
+        data = {"initiator": began_by(chat), "recipient": chat.recipient.name}
+        await event("chat.started", data, agent=began_by(chat))
 
 
 async def tell_of_end(chat: Chat, result: ChatResult) -> None:
@@ -88,4 +101,18 @@ async def tell_of_end(chat: Chat, result: ChatResult) -> None:
         "n_messages": len(result.chat_history),
         "artifacts": [artifact.to_dict() for artifact in result.artifacts],
     }
-    await event("chat.finished", facts, agent=chat.initiator.name)
+    await event("chat.finished", facts, agent=began_by(chat))
+
+
+async def tell_of_error(chat: Chat, partial: ChatResult, error: BaseException) -> None:
+    """Tell whoever watches that a chat ended in an error, and what had come of it."""
+    if not is_watched():
+        return
+    data = {"type": type(error).__name__, "text": str(error)}
+    try:
+        if chat.stop_reason != "budget":
+            await event("error", data, agent=began_by(chat))
+        await tell_of_end(chat, partial)
+    except Exception as another:  # noqa: BLE001 the first error is the one to raise
+        if another is not error:
+            error.add_note(f"Telling whoever watches failed too: {another!r}")

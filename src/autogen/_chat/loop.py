@@ -12,13 +12,13 @@ from ..errors import BudgetExceeded, RunCancelled, UsageError, UsageTypeError
 from ..limits.spending import keeping_back
 from .code import check_work_dirs
 from .durable import began, begun, failed, finished
-from .ends import result_of, tell_of_budget, tell_of_end, tell_of_start
+from .ends import result_of, tell_of_budget, tell_of_end, tell_of_error, tell_of_start
 from .opening import opening_message
 from .reply import refuse_async_replies
 from .send import converse, deliver, reply_of
 from .state import Chat, ChatResult, is_silent
 from .summary import check_summary, last_message_text, summarize
-from .wiring import RunOptions, chat_opened, event, is_watched
+from .wiring import RunOptions, chat_opened
 
 __all__ = ["initiate_chat"]
 
@@ -50,7 +50,9 @@ async def initiate_chat(
     if not (hasattr(recipient, "receive") or hasattr(recipient, "a_receive")):
         raise UsageTypeError(f"the recipient is {recipient!r}; a chat needs an agent.")
     check_summary(summary_method, initiator, recipient)
-    await _check_async_replies(initiator, recipient)
+    is_sync = await Flavour() == "sync"
+    if is_sync:
+        refuse_async_replies(*_everybody(initiator, recipient))
     check_work_dirs(initiator, recipient)
     # What the caller handed in is theirs: nothing is written into it.
     args = {**(summary_args if summary_args is not None else {})}
@@ -68,6 +70,7 @@ async def initiate_chat(
         _pair_taken(chat, initiator, recipient),
         _cache_lent(cache, initiator, recipient),
     ):
+        chat.is_sync = is_sync
         try:
             await began(execution)
             await tell_of_start(chat)
@@ -92,7 +95,7 @@ async def initiate_chat(
                     await tell_of_budget(None)
                 has_summary = summary_method is not None and chat.n_messages
                 summary = last_message_text(initiator, recipient) if has_summary else ""
-            result = result_of(chat, initiator, recipient, summary)
+            result = result_of(chat, initiator.chat_messages[recipient], summary)
             await tell_of_end(chat, result)
             await finished(execution, result)
         except GeneratorExit:
@@ -102,9 +105,9 @@ async def initiate_chat(
             is_spent = isinstance(error, BudgetExceeded)
             failed_so = "error" if isinstance(error, Exception) else "cancelled"
             chat.stop_reason = "budget" if is_spent else failed_so
-            partial = result_of(chat, initiator, recipient, "")
+            partial = result_of(chat, initiator.chat_messages[recipient], "")
             setattr(error, "chat_result", partial)  # noqa: B010 any exception takes it along
-            await _tell_of_error(chat, partial, error)
+            await tell_of_error(chat, partial, error)
             await failed(execution, error)
             raise
         return result
@@ -155,9 +158,11 @@ async def _talk(
         chat.stop_reason = "max_turns"
 
 
-async def _check_async_replies(*agents: Any) -> None:
-    if await Flavour() == "sync":
-        refuse_async_replies(*(m for a in agents for m in (a, *getattr(a, "_members", ()))))
+def _everybody(*agents: Any) -> Iterator[Any]:
+    """Agents, and the members of the groups among them."""
+    for agent in agents:
+        yield agent
+        yield from getattr(agent, "_members", ())
 
 
 @contextmanager
@@ -193,16 +198,3 @@ def _cache_lent(cache: Any, *agents: Any) -> Iterator[None]:
     finally:
         for agent, own in zip(agents, before, strict=True):
             agent.client_cache = own
-
-
-async def _tell_of_error(chat: Chat, partial: ChatResult, error: BaseException) -> None:
-    if not is_watched():
-        return
-    data = {"type": type(error).__name__, "text": str(error)}
-    try:
-        if chat.stop_reason != "budget":
-            await event("error", data, agent=chat.initiator.name)
-        await tell_of_end(chat, partial)
-    except Exception as another:  # noqa: BLE001 the first error is the one to raise
-        if another is not error:
-            error.add_note(f"Telling whoever watches failed too: {another!r}")

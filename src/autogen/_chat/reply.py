@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._kernel.faces import is_face
-from .._kernel.ops import Call, Flavour
+from .._kernel.ops import Call
 from .._kernel.record import recorded
+from .._kernel.run import current_run
 from ..errors import SenderRequired, UsageError, UsageTypeError
-from ..messages import History
+from ..messages import History, filled
+from .alone import chat_alone
+from .ends import began_by
 from .hooks import before_reply, reshapes
-from .state import current_chat
+from .state import Chat, current_chat
 from .steps import TUPLE, asked
-from .wiring import chat_opened
+from .wiring import event
 
 __all__ = [
     "async_only_names",
@@ -194,11 +197,53 @@ async def generate_reply(
             "[{'role': 'user', 'content': '...'}]."
         )
     if current_chat() is None:
-        with chat_opened(sender, agent, silent=bool(agent.silent)) as (chat, _):
-            # One message is a task to begin with; the newest of several may be its end.
-            chat.n_messages = len(messages[-2:])
-            return await _walk(agent, messages, sender, exclude)
+        return await _replied_alone(agent, messages, sender, exclude)
     return await _walk(agent, messages, sender, exclude)
+
+
+async def _replied_alone(
+    agent: Any, messages: list[dict[str, Any]], sender: Any, exclude: Sequence[Any]
+) -> Any:
+    """The reply in a chat of its own: a program asks for it."""
+    said = [_message(message) for message in messages[-1:]]
+    further = {"n_before": len(messages) - len(said)}
+
+    async def answer(chat: Chat) -> Any:
+        # One message is a task to begin with; the newest of several may be its end.
+        chat.n_messages = len(messages[-2:])
+        other = began_by(chat)
+        for message in said:
+            await _note(message, other, agent.name)
+        reply = await _walk(agent, messages, sender, exclude)
+        if reply is not None:
+            chat.stop_reason = "max_turns"
+            said.append(_message(reply))
+            await _note(said[-1], agent.name, other)
+        return reply
+
+    first = said[0] if said else None
+    return await chat_alone(
+        sender,
+        agent,
+        first,
+        answer,
+        silent=bool(agent.silent),
+        history=lambda: said,
+        further=further,
+    )
+
+
+def _message(value: Any) -> dict[str, Any]:
+    return dict(filled(value)) if isinstance(value, Mapping) else {"content": str(value)}
+
+
+async def _note(message: dict[str, Any], sender: str, recipient: str) -> None:
+    """Have the record, if there is one, show what was asked and answered; none of it was sent."""
+    run = current_run()
+    if run is None or run.recorder is None:
+        return
+    data = {"sender": sender, "recipient": recipient, "message": message, "is_printed": False}
+    await event("message.sent", data, agent=sender, silent=True)
 
 
 async def _walk(
@@ -243,12 +288,14 @@ async def _asked(
 ) -> tuple[bool, Any]:
     function, config = row["reply_func"], row["config"]
     core = getattr(function, "__core__", None)
+    chat = current_chat()
+    is_sync = chat is not None and chat.is_sync
     if core is not None and core in done:
         return False, None
     if core is not None:
         done.add(core)
         name = function.__name__.removeprefix("a_")
-        if row["ignore_async_in_sync_chat"] and name not in _POINTS and await Flavour() == "sync":
+        if row["ignore_async_in_sync_chat"] and name not in _POINTS and is_sync:
             return False, None
         if getattr(type(agent), name, None) is not None:
             ask = asked("reply", agent, name, codec=TUPLE)
@@ -258,8 +305,8 @@ async def _asked(
         return final, reply
     kwargs = {"messages": messages, "sender": sender, "config": config}
     if _is_async(function):
-        # Chats refuse those that nobody said to leave out; who asks for one reply gets here.
-        if await Flavour() == "sync":
+        # Chats refuse, as they begin, those that nobody said to leave out.
+        if is_sync:
             return False, None
         call = Call(None, function, (agent,), kwargs)
     else:

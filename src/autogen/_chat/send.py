@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._kernel.faces import point
 from .._kernel.ops import Call
 from .._kernel.run import current_run
-from ..errors import BudgetExceeded, RunCancelled, UsageError
+from ..errors import UsageError
 from ..messages import filled, message_dict
-from .durable import began, begun, failed, finished
-from .ends import goes_round, result_of, tell_of_end, tell_of_start
+from .alone import chat_alone
+from .ends import goes_round
 from .hooks import before_send
 from .state import Chat, current_chat, is_silent
 from .steps import asked
-from .wiring import chat_opened, event, is_watched
-
-if TYPE_CHECKING:
-    from .._durable.execution import Execution
+from .wiring import event, is_watched
 
 __all__ = ["NESTED_MAX_MESSAGES", "converse", "deliver", "receive", "reply_of", "send"]
 
@@ -41,7 +37,14 @@ async def send(
             await deliver(own, agent, message, recipient, request_reply, silent)
             await converse(own, silent)
 
-        await _chat_of_its_own(agent, recipient, message, silent, say)
+        await chat_alone(
+            agent,
+            recipient,
+            message,
+            say,
+            silent=bool(silent),
+            history=lambda: agent.chat_messages[recipient],
+        )
         return
     process = agent._process_message_before_send
     if not getattr(process, "__plain__", False):
@@ -87,56 +90,14 @@ async def receive(
             own.mailbox.append((agent, sender))
             await converse(own, silent)
 
-    await _chat_of_its_own(sender, agent, message, silent, hear)
-
-
-async def _chat_of_its_own(
-    sender: Any,
-    recipient: Any,
-    message: Any,
-    silent: bool | None,
-    talk: Callable[[Chat], Coroutine[Any, Any, None]],
-) -> None:
-    """Have a chat that begins with a message alone; nobody asked for what comes of it.
-
-    It is recorded where chats are, so that what a program says to its agents afterwards is not paid
-    again either.
-    """
-    execution = await begun(None, sender, recipient, message, {})
-    with chat_opened(sender, recipient, silent=bool(silent), execution=execution) as (own, _):
-        if execution is None:
-            await talk(own)
-            return
-        try:
-            await began(execution)
-            await tell_of_start(own)
-            await talk(own)
-            own.stop_reason = own.stop_reason or own.note or "no_reply"
-        except GeneratorExit:
-            # Whoever iterated over the chat left; nothing may be awaited any more.
-            raise
-        except (BudgetExceeded, RunCancelled) as stop:
-            own.stop_reason = _reason_of(stop)
-            await _end(own, execution)
-            raise
-        except BaseException as error:
-            await failed(execution, error)
-            raise
-        await _end(own, execution)
-
-
-async def _end(chat: Chat, execution: Execution) -> None:
-    result = result_of(chat, chat.initiator, chat.recipient, "")
-    await tell_of_end(chat, result)
-    await finished(execution, result)
-
-
-def _reason_of(stop: BudgetExceeded | RunCancelled) -> str:
-    if not isinstance(stop, RunCancelled):
-        return "budget"
-    run = current_run()
-    # A leaf that was told to stop raises without knowing why.
-    return (None if run is None else run.cancel.reason) or stop.reason
+    await chat_alone(
+        sender,
+        agent,
+        message,
+        hear,
+        silent=bool(silent),
+        history=lambda: agent.chat_messages[sender],
+    )
 
 
 def _is_answer_due(agent: Any, sender: Any, request_reply: bool | None) -> bool:

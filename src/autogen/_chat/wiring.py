@@ -36,6 +36,7 @@ __all__ = [
     "event",
     "everywhere",
     "is_watched",
+    "number_of",
     "options",
     "wanted_options",
 ]
@@ -112,7 +113,8 @@ def options(run_options: RunOptions) -> Iterator[RunOptions]:
     """Run every chat started inside the `with` block under `run_options`, or under its own.
 
     A budget holds for everything inside the block, whatever options a chat has of its own. Durable
-    chats with an `id` are `ID/1`, `ID/2`, ... in the order in which they start.
+    chats with an `id` are `ID/1`, `ID/2`, ... in the order in which they start; what a program
+    says or asks by `send`, `receive` and `generate_reply` of its own is a chat, too.
     """
     token, numbers = _ambient.set(run_options), _numbers.set(count(1))
     try:
@@ -121,6 +123,15 @@ def options(run_options: RunOptions) -> Iterator[RunOptions]:
     finally:
         _numbers.reset(numbers)
         _ambient.reset(token)
+
+
+def number_of(run_id: str) -> int | None:
+    """The number of a run among those of the `with options(...)` block; None if it has none."""
+    ambient = _ambient.get()
+    if ambient is None or not ambient.durable or ambient.id is None:
+        return None
+    around, _, number = run_id.rpartition("/")
+    return int(number) if around == ambient.id and number.isdecimal() else None
 
 
 def wanted_options(given: RunOptions | None) -> RunOptions | None:

@@ -71,7 +71,7 @@ def run_program(
             exit_with_words(debug=debug),
             shown_beside(record.database) if is_shown else nullcontext(),
             options(ambient),
-            begun_by(os.path.abspath(path), *arguments),
+            begun_by(program=[os.path.abspath(path), *arguments]),
         ):
             try:
                 run_as_main(path, arguments)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .._chat.wiring import RunOptions, options
 from .._durable.database import Database
 from .._durable.retelling import Replay
 from ..errors import AutogenError, UnknownRun, UsageError
 from ..runtime.folder import find_teams
-from ..runtime.retelling import replayed, replaying
+from ..runtime.retelling import replayed, replaying, told_with
 from ..store.base import RunRecord
 from .outcome import ExitCode, exit_with_words
 from .pen import harmless
 from .program import run_as_main
+from .run import agents_for_task
+from .team import team_at
 
 __all__ = ["replay"]
 
@@ -43,12 +46,15 @@ def replay(
         place = Database.at(database)
         try:
             record, name = _found(place, run_id)
-            if record.team is not None and program is None:
+            maker = {} if program is not None else _maker_of(place, record)
+            if program is None and record.team is not None:
                 find_teams(teams_in)
                 told = replayed(place, run_id)
+            elif (chat := _chat_of(maker, record)) is not None:
+                told = told_with(place, run_id, chat)
             else:
                 if program is None:
-                    program, *arguments = _program_of(place, record)
+                    program, *arguments = _program_of(maker, record)
                 told = _program_told(place, name, program, arguments, database=database)
         finally:
             place.close()
@@ -71,10 +77,27 @@ def _found(place: Database, run_id: str) -> tuple[RunRecord, str]:
     return record, around if is_numbered else run_id
 
 
-def _program_of(place: Database, record: RunRecord) -> list[str]:
-    """The path and the arguments of the program that a run belongs to."""
+def _maker_of(place: Database, record: RunRecord) -> dict[str, Any]:
+    """What made the agents of a run, as `begun_by` notes it, beside other facts."""
     begun = place.store.events(record.id, types=["run.started", "run.forked"], limit=1)
-    program = begun[0].data.get("program") if begun else None
+    return dict(begun[0].data) if begun else {}
+
+
+def _chat_of(maker: Mapping[str, Any], record: RunRecord) -> dict[str, Any] | None:
+    """The chat that a command made itself, with new agents; None where a program made it."""
+    if maker.get("task"):
+        # No model is asked, so that any will do.
+        sender, recipient = agents_for_task({"model": "none", "api_key": "none"}, work_dir=".")
+        asked = {key: record.request[key] for key in ("message", "max_turns")}
+        return {"sender": sender, "recipient": recipient, **asked}
+    if (place := maker.get("team_at")) is not None:
+        return {**team_at(*place).chat(), **maker["asked"]}
+    return None
+
+
+def _program_of(maker: Mapping[str, Any], record: RunRecord) -> list[str]:
+    """The path and the arguments of the program that a run belongs to."""
+    program = maker.get("program")
     if not program:
         raise UsageError(
             f"run {record.id!r} belongs to a program that is not recorded; name it: "

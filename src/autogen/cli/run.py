@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .._chat.durable import begun_by
 from ..agentchat.assistant_agent import AssistantAgent
 from ..agentchat.user_proxy_agent import UserProxyAgent
 from ..errors import UsageError
@@ -11,7 +14,7 @@ from .outcome import exit_with_words
 from .recording import Recording, recording
 from .session import closing, code_of_result, open_session
 
-__all__ = ["run_task"]
+__all__ = ["agents_for_task", "run_task"]
 
 #: Sent where an answer has no code to run and does not say that the task is done.
 _NUDGE = (
@@ -50,27 +53,35 @@ def run_task(
         record = recording("task", run_id=run_id, database=database)
         session = open_session(thinker="assistant", as_json=as_json, secrets=choice.secrets)
         session.pen.title("autogen run", choice.label)
-        assistant = AssistantAgent("assistant", llm_config=choice.llm_config)
-        user = UserProxyAgent(
-            "user",
-            human_input_mode="NEVER",
-            code_execution_config={"work_dir": work_dir},
-            default_auto_reply=_NUDGE,
-        )
-        result, seconds = session.talk(
-            user,
-            assistant,
-            task,
-            max_turns=max_turns,
-            timeout_s=timeout_s,
-            budget=_budget(budget_usd, max_turns),
-            record_as=record.run_id,
-            database=record.database,
-        )
+        user, assistant = agents_for_task(choice.llm_config, work_dir=work_dir)
+        with begun_by(task=True):
+            result, seconds = session.talk(
+                user,
+                assistant,
+                task,
+                max_turns=max_turns,
+                timeout_s=timeout_s,
+                budget=_budget(budget_usd, max_turns),
+                record_as=record.run_id,
+                database=record.database,
+            )
         code = code_of_result(result)
         rows = closing(result, seconds, n_runs=session.transcript.n_runs)
         session.pen.facts([*rows, *_run_row(record)], ok=code == 0)
         return int(code)
+
+
+def agents_for_task(
+    llm_config: dict[str, Any], *, work_dir: str
+) -> tuple[UserProxyAgent, AssistantAgent]:
+    """Who gives the task and runs code, and who works on it."""
+    user = UserProxyAgent(
+        "user",
+        human_input_mode="NEVER",
+        code_execution_config={"work_dir": work_dir},
+        default_auto_reply=_NUDGE,
+    )
+    return user, AssistantAgent("assistant", llm_config=llm_config)
 
 
 def _run_row(record: Recording) -> list[tuple[str, str]]:

@@ -327,7 +327,10 @@ def fork(
     with _runtime(database, debug=debug) as runtime:
         made = runtime.fork(run_id, at=at, edit=edit, id=new_id)
         print(made.id)
-        if made.team is None:
+        around = made.id.rpartition("/")[0]
+        if made.team is None and made.id != new_id and around:
+            say(f"It goes on when its program is run with the id {around!r}.")
+        elif made.team is None:
             say("It goes on when its program is run with this id.")
     return int(ExitCode.DONE)
 

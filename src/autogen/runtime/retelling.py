@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +12,7 @@ from .._durable.database import Database, edited
 from .._durable.retelling import Replay, Retelling
 from .._kernel.offline import telling
 from .._kernel.recorder import Entry
-from ..errors import ReplayMismatch, UsageError
+from ..errors import ReplayMismatch, UnknownRun, UsageError
 from ..events import Event
 from ..store.base import RunRecord
 from .putting import telling_of
@@ -21,7 +21,15 @@ from .teams import team_named
 if TYPE_CHECKING:
     from ..store.sql import SqlStore
 
-__all__ = ["Difference", "Replay", "difference", "forked", "replayed", "replaying"]
+__all__ = [
+    "Difference",
+    "Replay",
+    "difference",
+    "forked",
+    "replayed",
+    "replaying",
+    "told_with",
+]
 
 
 @contextmanager
@@ -58,16 +66,28 @@ def replayed(database: Database, run_id: str) -> Replay:
             "`with autogen.testing.replay(RUN):`."
         )
     chat = team_named(record.team).chat()
-    sender = chat.pop("sender")
     asked = dict(record.request)
     asked.pop("options", None)
     files = asked.pop("files", ())
     if files and "message" not in asked:
         asked["message"] = telling_of(chat.get("message"), files)
+    return told_with(database, run_id, {**chat, **asked})
+
+
+def told_with(database: Database, run_id: str, chat: Mapping[str, Any]) -> Replay:
+    """Have a chat again against the record of a run.
+
+    Args:
+        database: Where it is recorded.
+        run_id: The run.
+        chat: The chat as keywords of `initiate_chat`, and its `sender`.
+    """
+    asked = {**chat, "silent": True, "run": RunOptions(id=run_id)}
+    sender = asked.pop("sender")
     with replaying(database, run_id) as retelling:
         # What differs is in the verdict.
         with suppress(ReplayMismatch):
-            sender.initiate_chat(**{**chat, **asked, "silent": True}, run=RunOptions(id=run_id))
+            sender.initiate_chat(**asked)
         return retelling.verdict()
 
 
@@ -79,7 +99,8 @@ def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id
         run_id: The run to share with.
         at: Number (`pos`) of the event up to which they are the same.
         edit: What the message of that event is to say instead.
-        new_id: Id of the new run.
+        new_id: Id of the new run; of a program's runs `ID/1`, `ID/2`, ... the new id of those. The
+            runs before the one that is forked are shared as they are.
 
     Raises:
         UnknownRun: There is no such run or event.
@@ -88,6 +109,13 @@ def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id
     store = database.store
     record = store.run(run_id)
     event, n_steps = store.event_at(run_id, at)
+    earlier: dict[str, RunRecord] = {}
+    if (number := _number_of(store, run_id)) is not None:
+        around = run_id.rpartition("/")[0]
+        earlier = {f"{new_id}/{n}": store.run(f"{around}/{n}") for n in range(1, number)}
+        new_id = f"{new_id}/{number}"
+    for taken in (*earlier, new_id):
+        _check_free(store, taken)
     request, edits = record.request, None
     if edit is not None:
         shared = database.entries(record)[:n_steps]
@@ -103,20 +131,48 @@ def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id
                 "opening message said can, and no automatic reply or result of a tool. Give the "
                 "number of such a `message.sent` event; the one before may do."
             )
+    made = _shared(store, record, new_id, n_steps, request=request, edits=edits)
+    for shared_id, whole in earlier.items():
+        _shared(store, whole, shared_id, len(database.entries(whole)))
+    return made
+
+
+def _number_of(store: SqlStore, run_id: str) -> int | None:
+    """The number of a run among those of its program; None where it stands alone."""
+    begun = store.events(run_id, types=["run.started", "run.forked"], limit=1)
+    number = begun[0].data.get("number") if begun else None
+    return number if isinstance(number, int) else None
+
+
+def _check_free(store: SqlStore, run_id: str) -> None:
+    with suppress(UnknownRun):
+        raise _taken(store.run(run_id).id)
+
+
+def _taken(run_id: str) -> UsageError:
+    return UsageError(f"there is a run {run_id!r} already; give the fork another id.")
+
+
+def _shared(
+    store: SqlStore, record: RunRecord, new_id: str, n_steps: int, **changes: Any
+) -> RunRecord:
+    """A new run that shares the first `n_steps` steps of another one."""
     made, is_new = store.create_run(
         RunRecord(
-            id=new_id,
-            team=record.team,
-            request=request,
-            priority=record.priority,
-            forked_from=run_id,
-            forked_at=n_steps,
-            edits=edits,
-            belongs_to=record.belongs_to,
+            **{
+                "id": new_id,
+                "team": record.team,
+                "request": record.request,
+                "priority": record.priority,
+                "forked_from": record.id,
+                "forked_at": n_steps,
+                "belongs_to": record.belongs_to,
+                **changes,
+            }
         )
     )
     if not is_new:
-        raise UsageError(f"there is a run {new_id!r} already; give the fork another id.")
+        raise _taken(new_id)
     return made
 
 
