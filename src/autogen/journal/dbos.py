@@ -25,19 +25,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from dbos import (
     DBOS,
     DBOSClient,
     DBOSPortableJSONSerializer,
+    SetEnqueueOptions,
     SetWorkflowID,
     WorkflowSerializationFormat,
 )
-from dbos import _dbos as dbos_module
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from .._kernel.recorder import Entry
 from ..errors import JournalError, RunLost, UsageError
+from . import host
 from .base import JOURNAL_VERSION, Job, from_record, record_of
 
 __all__ = ["DbosEngine"]
@@ -135,7 +137,7 @@ class DbosEngine:
         self._client: DBOSClient | None = None
         self._is_launched = False
         self._is_guest = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="autogen-journal")
         self._loop: _Loop
         _wal(url)
@@ -163,7 +165,8 @@ class DbosEngine:
             self._seats.pop(workflow_id, None)
 
     async def _start(self, workflow_id: str, name: str, *args: Any) -> None:
-        with SetWorkflowID(workflow_id):
+        # A program's own DBOS has a version of its own, which changes with the program.
+        with SetWorkflowID(workflow_id), SetEnqueueOptions(app_version=JOURNAL_VERSION):
             await DBOS.start_workflow_async(_workflows()[name], *args)
 
     def has_seat(self, workflow_id: str) -> bool:
@@ -302,12 +305,14 @@ class DbosEngine:
             if self._is_launched:
                 return
             _Home.move_in(self)
-            self._is_guest = _is_launched_by_the_program()
+            self._is_guest = host.is_launched()
             # DBOS takes the loop it is launched on for its workflows.
             self._loop = _Loop()
             try:
                 with _translated("the database"):
-                    if not self._is_guest:
+                    if self._is_guest:
+                        self._check_host()
+                    else:
                         self._loop.run(self._launch())
                     self._loop.run(self._listen())
             except BaseException:
@@ -315,6 +320,25 @@ class DbosEngine:
                 _Home.move_out(self)
                 raise
             self._is_launched = True
+
+    def _check_host(self) -> None:
+        """Refuse what a DBOS that the program launched itself cannot do.
+
+        Raises:
+            UsageError: It listens to no queues of ours, or keeps what it does in another database.
+        """
+        if self._work is not None:
+            raise UsageError(
+                "this program has launched DBOS itself, which does not listen to the queues of "
+                "teams; start the worker in a process of its own: autogen worker."
+            )
+        # What it would record elsewhere, nobody would find again.
+        if not self.call(host.is_on, self.client):
+            raise UsageError(
+                f"this program has launched DBOS on {host.place()!r}, and a process has one "
+                f"DBOS; durable runs have to live there too: give that database instead of "
+                f"{sa.make_url(self.url)!r}."
+            )
 
     async def _launch(self) -> None:
         _workflows()
@@ -443,16 +467,6 @@ class _Home:
     def move_out(cls, engine: DbosEngine) -> None:
         if cls.engine is engine:
             cls.engine = None
-
-
-def _is_launched_by_the_program() -> bool:
-    """Whether the program uses DBOS itself; it is then used as it is, and left running.
-
-    There is no public way to ask: https://github.com/dbos-inc/dbos-transact-py keeps its one
-    instance in this variable.
-    """
-    instance = dbos_module._dbos_global_instance
-    return instance is not None and instance._launched
 
 
 _made: dict[str, Any] = {}
