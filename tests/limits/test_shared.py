@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from typing import Any
@@ -21,6 +22,9 @@ from autogen.testing import LoopbackLLM, Reply, ScriptedModel
 from autogen.testing.face import Face
 
 N_CHATS = 100
+
+#: `make soak` does it more often.
+N_ROUNDS = 200 if os.environ.get("AUTOGEN_TEST_SOAK") else 20
 
 
 def spent_by(results: list[ChatResult]) -> float:
@@ -49,7 +53,7 @@ class Refusals:
             assert event.data["needed"] + (self.budget.spent.usd or 0) > 1.0
 
 
-@pytest.mark.parametrize("n", range(20))
+@pytest.mark.parametrize("n", range(N_ROUNDS))
 def test_a_hundred_chats_at_once_on_one_event_loop(n: int) -> None:
     budget, model = Budget(usd=1.0), ScriptedModel(words, keep=0)
     refusals = Refusals(budget)
