@@ -349,7 +349,8 @@ class Runtime:
             run_id: The run to share with.
             at: Number (`pos`) of the event up to which they are the same.
             edit: What the message of that event is to say instead.
-            id: Of the new run; None for a random one.
+            id: Of the new run; None for a random one. Of one of a program's runs `ID/1`, `ID/2`,
+                ... the new id of those: the runs before it are shared as they are.
 
         Raises:
             UnknownRun: There is no such run or event.
