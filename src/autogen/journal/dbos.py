@@ -39,7 +39,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .._kernel.recorder import Entry
 from ..errors import JournalError, RunLost, UsageError
-from . import host
+from . import dbos_host as host
 from .base import JOURNAL_VERSION, Job, from_record, record_of
 
 __all__ = ["DbosEngine"]
