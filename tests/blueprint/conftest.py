@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.coding.docker_engine import IMAGE, Engine, EngineMissing
+from tests.coding.docker_engine import IMAGE, Engine, engine_up
 
 #: Making an environment and installing what a project needs; downloads included.
 SETUP_S = 240.0
@@ -62,16 +62,8 @@ def written(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def engine(require_part: Callable[..., Any]) -> Iterator[Engine]:
     """A real engine with the one image that can be made here."""
-    try:
-        started = Engine()
-        try:
-            started.start()
-            started.make_image()
-            yield started
-        finally:
-            started.stop()
-    except EngineMissing as missing:
-        require_part("docker engine", because=missing.because, do=missing.do)
+    with engine_up(require_part) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,6 @@ import pytest
 
 from autogen.coding import CodeBlock, LocalCommandLineCodeExecutor, SandboxCommandLineCodeExecutor
 from autogen.coding.walls import probe
-from autogen.testing.face import FACES, Face
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    """The faces of the API, for tests that have one body for all."""
-    chosen: Face = request.param
-    return chosen
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +92,18 @@ def run() -> Callable[..., Any]:
         return executor.execute_code_blocks([CodeBlock(code=code, language=language)])
 
     return run_block
+
+
+@pytest.fixture
+def survives(box: Any, run: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs hostile code in the `box` of a file; after it the next block finds a working sandbox."""
+
+    def attempt(code: str, language: str = "python") -> Any:
+        result = run(box, code, language)
+        assert run(box, "print('fine')").output == "fine\n"
+        return result
+
+    return attempt
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,18 @@ def debian_python() -> bytes:
 def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     name = os.path.basename(entry.name)
     return None if name in LEFT_OUT or name.startswith("config-3") else entry
+
+
+@contextlib.contextmanager
+def engine_up(require_part: Callable[..., Any]) -> Iterator[Engine]:
+    """An engine with the image; where there can be none, whoever needs it is not run."""
+    try:
+        engine = Engine()
+        try:
+            engine.start()
+            engine.make_image()
+            yield engine
+        finally:
+            engine.stop()
+    except EngineMissing as missing:
+        require_part("docker engine", because=missing.because, do=missing.do)

@@ -29,7 +29,7 @@ from autogen.errors import ExecutionError, NoWallError, PackageError, RunCancell
 from autogen.testing.conformance.executor import conformance_tests
 
 from . import test_sandbox_network
-from .docker_engine import IMAGE, SHARED, Engine, EngineMissing
+from .docker_engine import IMAGE, SHARED, engine_up
 
 # The first test may have to install the engine.
 pytestmark = [
@@ -49,16 +49,8 @@ site = test_sandbox_network.site
 @pytest.fixture(scope="session")
 def running_engine(require_part):
     """One engine for all tests of this group."""
-    try:
-        started = Engine()
-        try:
-            started.start()
-            started.make_image()
-            yield started
-        finally:
-            started.stop()
-    except EngineMissing as missing:
-        require_part("docker engine", because=missing.because, do=missing.do)
+    with engine_up(require_part) as started:
+        yield started
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import threading
 from collections.abc import Callable, Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from autogen.coding.egress import Destination, Egress, Refusal
 from autogen.testing import ScriptedHuman
 from autogen.testing.face import FACES, Face
 
+from .internet import lead_to, serving
 from .test_sandbox_network import FETCH, Site
 
 wall = pytest.mark.wall
@@ -29,27 +29,16 @@ wall = pytest.mark.wall
 @pytest.fixture
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A made-up internet: one site on loopback serves every name; those that were looked up."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.daemon_threads = True
-    port = server.server_address[1]
+    inner = {"meta.example": "169.254.169.254", "lan.example": "10.0.0.5"}
     names: list[str] = []
 
-    async def look_up(host: str, asked_port: int) -> list[str]:
+    def address_of(host: str) -> str:
         names.append(host)
-        inner = {"meta.example": "169.254.169.254", "lan.example": "10.0.0.5"}
-        return [inner.get(host, "93.184.216.34")]
+        return inner.get(host, "93.184.216.34")
 
-    async def dial(address: str, asked_port: int) -> Any:
-        return await asyncio.open_connection("127.0.0.1", port, limit=gate_module.HEAD_BYTES)
-
-    monkeypatch.setattr(gate_module, "look_up", look_up)
-    monkeypatch.setattr(gate_module, "dial", dial)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield names
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Site) as server:
+        lead_to(server, monkeypatch, address_of=address_of)
+        yield names
 
 
 def code(*urls: str) -> str:

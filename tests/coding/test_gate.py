@@ -11,13 +11,16 @@ import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from autogen.coding import gate as gate_module
+from autogen.coding import gate_http
 from autogen.coding.egress import Egress
 from autogen.coding.gate import Contact, Gate
+
+from .internet import serving
 
 OUTSIDE = "93.184.216.34"
 INNER = {
@@ -55,14 +58,9 @@ class Origin(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def origin():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Origin)
-    server.daemon_threads, server.seen = True, []
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Origin) as server:
+        server.seen = []
+        yield server
 
 
 @pytest.fixture
@@ -82,7 +80,7 @@ def internet(monkeypatch, origin):
         if port == 8443:
             raise ConnectionRefusedError
         return await asyncio.open_connection(
-            "127.0.0.1", origin.server_address[1], limit=gate_module.HEAD_BYTES
+            "127.0.0.1", origin.server_address[1], limit=gate_http.HEAD_BYTES
         )
 
     monkeypatch.setattr(gate_module, "look_up", look_up)
@@ -248,7 +246,7 @@ def test_heads_are_bounded(serve):
 
 
 def test_slow_clients_are_dropped_and_harm_nobody(serve, monkeypatch):
-    monkeypatch.setattr(gate_module, "HEAD_S", 0.3)
+    monkeypatch.setattr(gate_http, "HEAD_S", 0.3)
     gate = serve()
     slow = [socket.create_connection(("127.0.0.1", gate.port), timeout=5) for _ in range(80)]
     for client in slow:

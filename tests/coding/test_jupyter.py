@@ -27,7 +27,7 @@ from autogen.coding import CodeBlock, CodeExecutor, CodeExecutorFactory, bubblew
 from autogen.coding.jupyter import EmbeddedIPythonCodeExecutor
 from autogen.coding.jupyter.cell import Cell, Files
 from autogen.coding.jupyter.channel import Channel, ChannelLost
-from autogen.coding.link import Waker
+from autogen.coding.waker import Waker
 from autogen.errors import NoWallError, RunCancelled, UsageError
 from autogen.testing import ScriptedModel
 from autogen.testing.face import FACES

@@ -17,7 +17,7 @@ from autogen.coding.jupyter import (
 from autogen.errors import ExecutionError, NoWallError, UsageError
 
 from . import jupyter_image
-from .docker_engine import IMAGE, Engine, EngineMissing
+from .docker_engine import IMAGE, engine_up
 from .test_jupyter import STATE_LOST
 
 pytestmark = [
@@ -31,20 +31,12 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def running_engine(require_part):
     """An engine with the image, and with a network, which the tests' own engines have not."""
-    try:
-        started = Engine()
-        try:
-            started.start()
-            jupyter_image.make_image(started.client)
-            started.make_image()
-            bridge = {"com.docker.network.bridge.name": f"agt{secrets.token_hex(4)}"}
-            network = started.client.networks.create("tests", driver="bridge", options=bridge)
-            yield started
-            network.remove()
-        finally:
-            started.stop()
-    except EngineMissing as missing:
-        require_part("docker engine", because=missing.because, do=missing.do)
+    with engine_up(require_part) as started:
+        jupyter_image.make_image(started.client)
+        bridge = {"com.docker.network.bridge.name": f"agt{secrets.token_hex(4)}"}
+        network = started.client.networks.create("tests", driver="bridge", options=bridge)
+        yield started
+        network.remove()
 
 
 @pytest.fixture

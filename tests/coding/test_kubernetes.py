@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -25,7 +26,7 @@ from autogen.coding.kubernetes_pod import POLICIES
 from autogen.errors import ExecutionError, NoWallError, PackageError, RunCancelled, UsageError
 from autogen.testing.conformance.executor import conformance_tests
 
-from .docker_engine import IMAGE, Engine, EngineMissing
+from .docker_engine import IMAGE, engine_up
 from .kubernetes_double import Double
 
 # The first test may have to install the engine.
@@ -42,20 +43,10 @@ test_conformance = conformance_tests("any_pod_box", files=False, limited=True)
 @pytest.fixture(scope="module")
 def cluster_of_module(require_part, tmp_path_factory):
     """One API server, with an engine of its own behind it."""
-    try:
-        engine = Engine()
-        try:
-            engine.start()
-            engine.make_image()
-            double = Double(engine.client, tmp_path_factory.mktemp("cluster"))
-            try:
-                yield double
-            finally:
-                double.close()
-        finally:
-            engine.stop()
-    except EngineMissing as missing:
-        require_part("docker engine", because=missing.because, do=missing.do)
+    with engine_up(require_part) as engine:
+        double = Double(engine.client, tmp_path_factory.mktemp("cluster"))
+        with contextlib.closing(double):
+            yield double
 
 
 @pytest.fixture

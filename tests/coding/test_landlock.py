@@ -101,18 +101,6 @@ def box(make):
     return make(timeout=5, memory_mb=256, processes=50, disk_mb=32)
 
 
-@pytest.fixture
-def survives(box, run):
-    """Runs hostile code; whatever it did, the next block finds a working sandbox."""
-
-    def attempt(code, language="python"):
-        result = run(box, code, language)
-        assert run(box, "print('fine')").output == "fine\n"
-        return result
-
-    return attempt
-
-
 def supervisor(executor):
     return executor._held.link.process
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from autogen.coding.link import HEADER, Link, RunnerLost, Waker
+from autogen.coding.link import HEADER, Link, RunnerLost
+from autogen.coding.waker import Waker
 
 READY = "frame(b'r', b'{}')\nread_frame()\n"
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from autogen._kernel.run import Run, entered
-from autogen.coding import gate as gate_module
+
+from .internet import lead_to, serving
 
 pytestmark = pytest.mark.wall
 
@@ -36,24 +36,10 @@ class Site(BaseHTTPRequestHandler):
 @pytest.fixture
 def site(monkeypatch):
     """A made-up internet: every name is public and served by one site on loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.daemon_threads = True
-    port = server.server_address[1]
-
-    async def look_up(host, asked_port):
-        return ["169.254.169.254" if host == "meta.example" else "93.184.216.34"]
-
-    async def dial(address, asked_port):
-        return await asyncio.open_connection("127.0.0.1", port, limit=gate_module.HEAD_BYTES)
-
-    monkeypatch.setattr(gate_module, "look_up", look_up)
-    monkeypatch.setattr(gate_module, "dial", dial)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    inner = {"meta.example": "169.254.169.254"}
+    with serving(Site) as server:
+        lead_to(server, monkeypatch, address_of=lambda host: inner.get(host, "93.184.216.34"))
+        yield server
 
 
 def test_public_hosts_are_reached_by_python_and_curl(sandbox, run, site):

@@ -12,96 +12,42 @@ import json
 import os
 import platform
 import secrets
-import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import NoWallError
-from .egress import Egress
-from .gate import PORT, Gate
-from .group import Group, make_group
-from .interpreter import Interpreter, is_inside, running_interpreter
-from .link import Link, RunnerLost, Waker
-from .program import compiled, memory_file
-from .spawn import spawn
-
-__all__ = ["Mount", "Plan", "start_wall"]
-
-INSIDE = "/run/autogen"
-START_S = 30.0
-BIN_FOLDERS = "/usr/local/bin:/usr/bin:/bin"
-
-#: First id of the ranges that walls started by root run under: above what systemd hands out (its
-#: table of ids calls 0x70000000 and up unused). Each wall takes a range of its own, so limits count
-#: per wall.
-FIRST_ID = 0x70000000
-ID_RANGE = 65536
-ID_RANGES = 4096
-
-# What programs in /usr expect of /etc and what tells nothing about the machine's owner.
-ETC = (
-    "alternatives",
-    "fonts",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "mime.types",
-    "protocols",
-    "services",
-    "ssl/certs",
-    "terminfo",
-    "timezone",
+from .canary import PRELUDE
+from .gate import Gate
+from .host_wall import (
+    BIN_FOLDERS,
+    ETC,
+    FIRST_ID,
+    ID_RANGE,
+    ID_RANGES,
+    START_S,
+    first_inside,
+    group_for,
+    outer_environment,
+    setup_of,
 )
+from .interpreter import is_inside
+from .link import Link, RunnerLost, passed_socket
+from .plan import Mount, Plan
+from .program import compiled, memory_file
+from .runner_setup import INSIDE
+from .spawn import spawn
+from .waker import Waker
+
+__all__ = ["start_wall"]
+
 ETC_WITH_NETWORK = ("resolv.conf", "hosts", "nsswitch.conf", "gai.conf")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """A folder or file of the host shown inside, at `inside`."""
-
-    host: str
-    inside: str
-    writable: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a wall is built from.
-
-    Attributes:
-        work_dir: Absolute and real; writable, at its own place inside.
-        layers_dir: Where packages are installed, read-only inside; it exists.
-        layer: The layer to begin with.
-        preload: Modules that are imported before the first block.
-        egress: What may be reached through the proxy of the host; None for nothing.
-        at_once: A block waits for the wall, so what helps later ones is done after it.
-        folder: Device and inode of the work_dir as it was looked at; None where nobody did.
-    """
-
-    work_dir: str
-    layers_dir: str
-    layer: str | None
-    host_network: bool
-    memory_mb: int
-    processes: int
-    disk_mb: int
-    env: dict[str, str]
-    mounts: tuple[Mount, ...] = ()
-    preload: tuple[str, ...] = ()
-    egress: Egress | None = None
-    at_once: bool = False
-    folder: tuple[int, int] | None = None
-    interpreter: Interpreter = field(default_factory=running_interpreter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +229,7 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         link.enclose(pid)
         link.start(setup, timeout_s=START_S, waker=waker)
         if plan.egress:
-            link.gate = Gate(_take_listener(door), plan.egress)
+            link.gate = Gate(passed_socket(door), plan.egress)
     except BaseException:
         link.kill()
         raise
@@ -291,55 +237,6 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         os.close(info)
         door.close()
     return link, owner
-
-
-def _take_listener(door: socket.socket) -> socket.socket:
-    """The listening socket that the runner passed out before it said that it is ready."""
-    door.setblocking(False)
-    try:
-        _, fds, _, _ = socket.recv_fds(door, 16, 1)
-    except OSError as error:
-        raise RunnerLost(f"it passed no socket out: {error}") from None
-    if len(fds) != 1:
-        raise RunnerLost("it passed no socket out")
-    return socket.socket(fileno=fds[0])
-
-
-def group_for(plan: Plan) -> Group | None:
-    """A control group for a wall, where one can be made."""
-    return make_group(memory_mb=plan.memory_mb, disk_mb=plan.disk_mb, processes=plan.processes)
-
-
-def first_inside(info: int, waker: Waker | None) -> int | None:
-    """The id of the first process inside, which whoever holds the wall up writes to `info`.
-
-    None if it never came that far, or if `waker` fired meanwhile.
-    """
-    data, deadline_s = b"", time.monotonic() + START_S
-    poll = select.poll()
-    poll.register(info, select.POLLIN)
-    if waker:
-        poll.register(waker.fd, select.POLLIN)
-    while b"}" not in data and (left_s := deadline_s - time.monotonic()) > 0:
-        ready = {fd for fd, _ in poll.poll(left_s * 1000)}
-        if waker and waker.fired:
-            return None
-        if waker and waker.fd in ready:
-            waker.drain()
-        if info in ready:
-            part = os.read(info, 4096)
-            if not part:
-                break
-            data += part
-    try:
-        return int(json.loads(data)["child-pid"])
-    except (ValueError, KeyError):
-        return None
-
-
-def outer_environment() -> dict[str, str]:
-    """What bubblewrap itself needs; whoever may read its process learns nothing from it."""
-    return {"PATH": BIN_FOLDERS, "LANG": "C.UTF-8", "AUTOGEN_CANARY": "seen"}
 
 
 def _seccomp_fd() -> int:
@@ -428,99 +325,17 @@ def _mounts(plan: Plan) -> Iterable[Mount]:
     yield from plan.mounts
 
 
-# -- what the runner is told
-# ------------------------------------------------------------------------
-
-
-def setup_of(plan: Plan, *, inside: str = INSIDE, door: int = -1) -> dict[str, Any]:
-    """What the runner is told.
-
-    Args:
-        plan: The wall.
-        inside: The folder for its own things.
-        door: The descriptor by which it passes the listening socket out.
-    """
-    layer = f"{inside}/layer"
-    source = Path(__file__).with_name("pip_shim.py").read_text(encoding="utf-8")
-    source = source.replace(INSIDE, inside)
-    program = plan.interpreter.executable
-    command = '#!/bin/sh\nexec {} -m {} "$@"\n'
-    files: dict[str, tuple[str, int]] = {
-        f"{inside}/lib/pip/__init__.py": (source, 0o644),
-        f"{inside}/lib/pip/__main__.py": ("from . import main\nraise SystemExit(main())\n", 0o644),
-        f"{inside}/lib/uv.py": ("from pip import uv\nraise SystemExit(uv())\n", 0o644),
-        f"{inside}/bin/uv": (command.format(program, "uv"), 0o755),
-    }
-    for name in ("pip", "pip3"):
-        files[f"{inside}/bin/{name}"] = (command.format(program, "pip"), 0o755)
-    venv_bin = [os.path.join(plan.interpreter.venv, "bin")] if plan.interpreter.venv else []
-    path = [*venv_bin, f"{inside}/bin", f"{layer}/bin", os.path.dirname(program)]
-    path += ["/usr/local/bin", "/usr/bin", "/bin"]
-    env = {
-        "HOME": f"{inside}/home",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",
-        "PATH": ":".join(dict.fromkeys(path)),
-        "PWD": plan.work_dir,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "utf-8:backslashreplace",
-        "PYTHONPATH": f"{inside}/lib:{layer}",
-        "PYTHONUNBUFFERED": "1",
-        "USER": "sandbox",
-        **(proxy_variables(plan.egress) if plan.egress else {}),
-        **plan.env,
-    }
-    return {
-        "limits": {
-            "memory_bytes": plan.memory_mb << 20,
-            "disk_bytes": plan.disk_mb << 20,
-            "processes": plan.processes,
-        },
-        "files": files,
-        "links": {f"{inside}/bin/{name}": program for name in ("python", "python3")},
-        "home": f"{inside}/home",
-        "folder": plan.work_dir,
-        "gate": {"fd": door, "port": PORT} if plan.egress else None,
-        "socket": f"{inside}/ask",
-        "path_first": [f"{inside}/lib", layer],
-        "path_last": list(plan.interpreter.site_folders),
-        "env": env,
-        "preload": plan.preload,
-        "at_once": plan.at_once,
-        "layer": plan.layer,
-        "layer_link": layer,
-    }
-
-
-def proxy_variables(egress: Egress) -> dict[str, str]:
-    """What makes programs inside take the way out, in both cases of letters."""
-    here = f"http://127.0.0.1:{PORT}"
-    named = {"http_proxy": here, "https_proxy": here, "all_proxy": here}
-    named["no_proxy"] = egress.bypass()
-    both = {spelling: value for name, value in named.items() for spelling in (name, name.upper())}
-    return {**both, "NODE_USE_ENV_PROXY": "1"}
-
-
 # -- the canary -----------------------------------------------------------------------------------
 
 CANARY = r"""
-import ctypes, json, os, socket, sys
+import ctypes
 bait, mark = sys.argv[1:]
 libc = ctypes.CDLL(None, use_errno=True)
-def can(act):
-    try:
-        act()
-    except OSError:
-        return False
-    return True
 def namespace():
     if libc.unshare(0x10000000):
         raise OSError
 def raw():
     socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
-lines = open("/proc/self/status").read().splitlines()
-status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-sets = [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")]
 spaces = ("pid", "ipc", "uts", "mnt", "net")
 open(mark, "x").close()
 print(json.dumps({
@@ -530,7 +345,7 @@ print(json.dumps({
     "writes /": can(lambda: os.mkdir("/autogen-canary")),
     "makes namespaces": can(namespace),
     "opens raw sockets": can(raw),
-    "has capabilities": any(sets),
+    "has capabilities": capabilities("Prm", "Eff", "Bnd", "Amb"),
     "can gain privileges": status["NoNewPrivs"] != "1",
     "has no system call filter": status["Seccomp"] != "2",
     "is root": os.getuid() == 0,
@@ -544,36 +359,23 @@ print(json.dumps({
 def _canary(link: Link, plan: Plan, owner: int) -> str | None:
     """Look for ways out from inside; None if there are none, else what was found."""
     mark = Path(plan.work_dir, f".autogen-{secrets.token_hex(8)}")
-    output = bytearray()
     with tempfile.NamedTemporaryFile(prefix="autogen-canary-") as bait:
         os.chmod(bait.name, 0o644)
         hidden = bait.name
         if any(is_inside(hidden, mount.inside) for mount in _mounts(plan)):
             hidden = "/etc/hostname"
         arguments = [hidden, str(mark)]
-        code = CANARY.replace("sys.argv[1:]", repr(arguments))
-        job = {
-            "kind": "command",
-            "argv": [plan.interpreter.executable, "-I", "-c", code],
-            "cwd": plan.work_dir,
-        }
-        waker = Waker()
+        code = PRELUDE + CANARY.replace("sys.argv[1:]", repr(arguments))
+        argv = [plan.interpreter.executable, "-I", "-c", code]
         try:
-            outcome = link.run(
-                job,
-                timeout_s=20,
-                on_output=output.extend,
-                ask=lambda request, stop: {"exit": 1, "text": "not during the canary"},
-                waker=waker,
-            )
+            told = link.run_quietly(argv, cwd=plan.work_dir, timeout_s=20)
             made_by = os.lstat(mark).st_uid if mark.exists() else None
         finally:
-            waker.close()
             mark.unlink(missing_ok=True)
     try:
-        facts = json.loads(output)
+        facts = json.loads(told.output)
     except ValueError:
-        return f"the canary failed ({outcome.code}): {output[-500:].decode('utf-8', 'replace')}"
+        return f"the canary failed ({told.code}): {told.output[-500:].decode('utf-8', 'replace')}"
     shared = set(facts.pop("shares namespaces")) & {
         os.readlink(f"/proc/self/ns/{name}")
         for name in ("pid", "ipc", "uts", "mnt", *(() if plan.host_network else ("net",)))

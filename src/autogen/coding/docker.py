@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from .._kernel.cancel import CancelToken
 from ..errors import RunCancelled, UsageError
-from .bubblewrap import Mount
 from .docker_container import LAYERS, WORKSPACE, ContainerPlan, start_container
 from .docker_engine import build_image, caller_ids, connect, engine_address, find_image
 from .func_with_reqs import AnyFunction
 from .languages import file_name_of
-from .link import Link, Waker
+from .link import Link
 from .packages import Layer, Layers, layers_dir
+from .plan import Mount
 from .policy import PUBLIC
+from .waker import Waker
 from .walled import WalledExecutor
 
 if TYPE_CHECKING:

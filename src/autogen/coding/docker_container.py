@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExecutionError, NoWallError
-from .bubblewrap import Mount, proxy_variables
+from .canary import PRELUDE
 from .docker_door import DOOR, DOOR_FD, Door
 from .docker_engine import deaf, troubles
 from .docker_link import AttachedLink
 from .egress import Egress
 from .gate import PORT, Gate
 from .interpreter import Interpreter
-from .link import Waker
+from .plan import Mount
+from .runner_setup import INSIDE, installers, variables
+from .waker import Waker
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["LABEL", "LAYERS", "WORKSPACE", "ContainerPlan", "start_container"]
 
 WORKSPACE = "/workspace"
-INSIDE = "/run/autogen"
 LAYER = f"{INSIDE}/layer"
 #: Where the host's layers of packages are shown.
 LAYERS = "/run/autogen-layers"
@@ -274,32 +275,18 @@ def _attach(client: DockerClient, identifier: str) -> socket.socket:
 
 def _setup(plan: ContainerPlan) -> dict[str, Any]:
     """What the runner is told."""
-    shim = Path(__file__).with_name("pip_shim.py").read_text(encoding="utf-8")
-    command = '#!/bin/sh\nexec python3 -m {} "$@"\n'
-    files: dict[str, tuple[str, int]] = {
-        f"{INSIDE}/lib/pip/__init__.py": (shim, 0o644),
-        f"{INSIDE}/lib/pip/__main__.py": ("from . import main\nraise SystemExit(main())\n", 0o644),
-        f"{INSIDE}/lib/uv.py": ("from pip import uv\nraise SystemExit(uv())\n", 0o644),
-        f"{INSIDE}/bin/pip": (command.format("pip"), 0o755),
-        f"{INSIDE}/bin/pip3": (command.format("pip"), 0o755),
-        f"{INSIDE}/bin/uv": (command.format("uv"), 0o755),
+    files = {
+        **installers("python3"),
         # Last on the path: for images whose Python goes by `python3` alone.
         f"{INSIDE}/last/python": ('#!/bin/sh\nexec python3 "$@"\n', 0o755),
     }
     inherited = plan.image_env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     env = {
         **plan.image_env,
-        "HOME": f"{INSIDE}/home",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",
+        **variables(home=f"{INSIDE}/home", work_dir=WORKSPACE, egress=plan.egress),
         "PATH": f"{INSIDE}/bin:{LAYER}/bin:{inherited}:{INSIDE}/last",
-        "PWD": WORKSPACE,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "utf-8:backslashreplace",
         "PYTHONPATH": f"{INSIDE}/lib:{LAYER}",
-        "PYTHONUNBUFFERED": "1",
         "USER": "sandbox",
-        **(proxy_variables(plan.egress) if plan.egress else {}),
         **plan.env,
     }
     return {
@@ -326,17 +313,8 @@ def _setup(plan: ContainerPlan) -> dict[str, Any]:
 # -- the canary ------------------------------------------------------------------------------------
 
 CANARY = r"""
-import importlib.metadata, json, os, platform, socket, sys
+import importlib.metadata, platform
 mark, host_network = sys.argv[1:]
-def can(act):
-    try:
-        act()
-    except OSError:
-        return False
-    return True
-lines = open("/proc/self/status").read().splitlines()
-status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-sets = [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")]
 links = [line.split(":")[0].strip() for line in open("/proc/self/net/dev").readlines()[2:]]
 open(mark, "x").close()
 print(json.dumps({
@@ -345,7 +323,7 @@ print(json.dumps({
         "writes /": can(lambda: os.mkdir("/autogen-canary")),
         "opens raw sockets": can(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)),
         "reaches virtual machine sockets": can(lambda: socket.socket(40, socket.SOCK_STREAM)),
-        "has capabilities": any(sets),
+        "has capabilities": capabilities("Prm", "Eff", "Bnd", "Amb"),
         "can gain privileges": status["NoNewPrivs"] != "1",
         "has no system call filter": status["Seccomp"] != "2",
         "has a network": not host_network and [name for name in links if name != "lo"] != [],
@@ -372,29 +350,19 @@ def _canary(link: AttachedLink, plan: ContainerPlan) -> Interpreter:
     mark = f".autogen-{secrets.token_hex(8)}"
     path = Path(plan.work_dir, mark)
     arguments = [mark, "1" if plan.host_network else ""]
-    code = CANARY.replace("sys.argv[1:]", repr(arguments))
-    job = {"kind": "command", "argv": ["python3", "-I", "-c", code], "cwd": WORKSPACE}
-    output = bytearray()
-    waker = Waker()
+    code = PRELUDE + CANARY.replace("sys.argv[1:]", repr(arguments))
     try:
-        outcome = link.run(
-            job,
-            timeout_s=20,
-            on_output=output.extend,
-            ask=lambda request, stop: {"exit": 1, "text": "not during the canary"},
-            waker=waker,
-        )
+        told = link.run_quietly(["python3", "-I", "-c", code], cwd=WORKSPACE, timeout_s=20)
         made_by = path.lstat().st_uid if path.is_file() else None
     finally:
-        waker.close()
         path.unlink(missing_ok=True)
     try:
-        facts = json.loads(output)
+        facts = json.loads(told.output)
         found = [name for name, bad in facts["found"].items() if bad]
     except (ValueError, LookupError, AttributeError, TypeError):
-        text = output[-500:].decode("utf-8", "backslashreplace")
+        text = told.output[-500:].decode("utf-8", "backslashreplace")
         raise ExecutionError(
-            f"The canary failed in a container of {plan.image!r} (exit code {outcome.code}): {text}"
+            f"The canary failed in a container of {plan.image!r} (exit code {told.code}): {text}"
         ) from None
     if found:
         raise NoWallError(

@@ -11,9 +11,8 @@ import os
 import shutil
 import socket
 import tempfile
-from types import TracebackType
 
-from .link import RunnerLost
+from .link import RunnerLost, passed_socket
 
 __all__ = ["DOOR", "DOOR_FD", "Door"]
 
@@ -52,12 +51,7 @@ class Door:
     def __enter__(self) -> Door:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def take(self) -> socket.socket:
@@ -68,14 +62,10 @@ class Door:
         """
         try:
             caller, _ = self._listener.accept()
-            with caller:
-                caller.setblocking(False)
-                _, fds, _, _ = socket.recv_fds(caller, 16, 1)
         except OSError as error:
             raise RunnerLost(f"it passed no socket out: {error}") from None
-        if len(fds) != 1:
-            raise RunnerLost("it passed no socket out")
-        return socket.socket(fileno=fds[0])
+        with caller:
+            return passed_socket(caller)
 
     def close(self) -> None:
         """Let nobody in any more."""

@@ -14,13 +14,23 @@ import queue
 import re
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
 from .egress import USUAL_PORTS, Destination, Egress, Refusal, parse_destination
+from .gate_http import (
+    HEAD_BYTES,
+    Stream,
+    body_of,
+    exchange,
+    head_of,
+    read_request,
+    refuse,
+    tunnel,
+)
 
 __all__ = ["PORT", "Contact", "Gate", "Plea"]
 
@@ -34,29 +44,12 @@ MOST_QUESTIONS = 8
 #: How long a connection waits for the answer. One that comes later counts for the next connection.
 PARK_S = 900.0
 MOST_ADDRESSES = 4
-HEAD_BYTES = 32 * 1024
-HEAD_S = 15.0
 RESOLVE_S = 10.0
 CONNECT_S = 10.0
 LINGER_S = 2.0
 ACCEPT_PAUSE_S = 0.05
-IDLE_S = 600.0
-CHUNK_BYTES = 64 * 1024
 
-REQUEST_LINE = re.compile(rb"([A-Z]{3,16}) ([\x21-\x7e]{1,8192}) HTTP/1\.[01]")
-STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})( [\t\x20-\x7e\x80-\xff]*)?")
-FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 URL = re.compile(r"http://([^/?#]*)([/?][\x21\x22\x24-\x7e]*)?", re.IGNORECASE | re.ASCII)
-MOST_FIELDS = 200
-#: Fields between two neighbours; they are not passed on. Source: RFC 9110, section 7.6.1.
-HOP = frozenset(
-    {
-        *(b"connection", b"host", b"keep-alive", b"proxy-authenticate", b"proxy-authorization"),
-        *(b"proxy-connection", b"te", b"trailer", b"upgrade"),
-    }
-)
-
-Fields = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +204,16 @@ class Gate:
     async def _attend(self, client: socket.socket) -> None:
         """Serve one connection; whatever goes wrong in it ends it and nothing else."""
         try:
-            reader, writer = await asyncio.open_connection(sock=client, limit=HEAD_BYTES)
+            stream = await asyncio.open_connection(sock=client, limit=HEAD_BYTES)
         except OSError:
             client.close()
             return
+        _, writer = stream
         try:
             try:
-                await self._answer(reader, writer)
+                await self._answer(stream)
             except Refusal as refusal:
-                await _refuse(reader, writer, refusal)
+                await refuse(stream, refusal)
             writer.close()
             async with asyncio.timeout(LINGER_S):
                 await writer.wait_closed()
@@ -228,46 +222,42 @@ class Gate:
         finally:
             writer.transport.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        method, target, fields = await _read_request(reader)
+    async def _answer(self, client: Stream) -> None:
+        method, target, fields = await read_request(client[0])
         if method == b"CONNECT":
-            async with self._dialled(parse_destination(target)) as (inlet, outlet):
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await _both(_pump(reader, outlet), _pump(inlet, writer))
+            async with self._dialled(parse_destination(target)) as server:
+                client[1].write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await tunnel(client, server)
             return
         url = URL.fullmatch(target)
         if url is None:
             raise Refusal("only http:// addresses and CONNECT are served here", status=400)
-        send_body = _body_of(fields)
+        send_body = body_of(fields)
         destination = parse_destination(url[1], usual_port=80)
         path = url[2] or "/"
-        head = [f"{method.decode()} {'' if path[0] == '/' else '/'}{path} HTTP/1.1".encode()]
-        head += [b"Host: " + _host_field(destination), b"Connection: close"]
-        head += [b"%b: %b" % field for field in _end_to_end(fields)]
-        async with self._dialled(destination) as (inlet, outlet):
-            outlet.write(b"\r\n".join([*head, b"", b""]))
-            # A server may answer, and refuse, before it has the whole body.
-            await _first(_pass_answer(inlet, writer), _send(send_body, reader, outlet))
+        if path[0] != "/":
+            path = f"/{path}"
+        async with self._dialled(destination) as server:
+            head = head_of(method, path, destination, fields)
+            await exchange(head, send_body, client, server)
 
     # -- judging and dialling ----------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _dialled(
-        self, destination: Destination
-    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _dialled(self, destination: Destination) -> AsyncIterator[Stream]:
         try:
             if len(self._seen) >= MOST_CONTACTS:
                 raise Refusal(f"one block may reach {MOST_CONTACTS} hosts and no more")
             await self._ask_about(destination)
-            inlet, outlet = await self._reach(destination)
+            server = await self._reach(destination)
         except Refusal as refusal:
             self._note(Contact(destination.host, destination.port, str(refusal)))
             raise
         self._note(Contact(destination.host, destination.port, None))
         try:
-            yield inlet, outlet
+            yield server
         finally:
-            outlet.transport.abort()
+            server[1].transport.abort()
 
     async def _ask_about(self, destination: Destination) -> None:
         """Wait until a person has allowed it, where one is asked and may; else go on at once.
@@ -299,9 +289,7 @@ class Gate:
             self._contacts.put(contact)
             self._wake()
 
-    async def _reach(
-        self, destination: Destination
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _reach(self, destination: Destination) -> Stream:
         """A connection to one of the very addresses that were judged."""
         self._egress.admit(destination)
         host, port = destination.host, destination.port
@@ -370,205 +358,10 @@ async def look_up(host: str, port: int) -> list[str]:
     return await answer
 
 
-async def dial(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def dial(address: str, port: int) -> Stream:
     """A connection to an address."""
     return await asyncio.open_connection(address, port, limit=HEAD_BYTES)
 
 
 #: Loops of gates that belong to the process this one was forked from; never used nor closed here.
 _left_to_parent: list[asyncio.AbstractEventLoop] = []
-
-
-# -- requests and answers --------------------------------------------------------------------------
-
-
-async def _read_request(reader: asyncio.StreamReader) -> tuple[bytes, str, Fields]:
-    """Method, target and fields."""
-    try:
-        async with asyncio.timeout(HEAD_S):
-            raw = await reader.readuntil(b"\r\n\r\n")
-    except TimeoutError:
-        raise Refusal("the request did not arrive in time", status=408) from None
-    except asyncio.LimitOverrunError:
-        raise Refusal("the head of the request is too large", status=431) from None
-    first, fields = _parse_head(raw)
-    line = REQUEST_LINE.fullmatch(first)
-    if line is None or fields is None:
-        raise Refusal("this is not an HTTP request", status=400)
-    return line[1], line[2].decode("ascii"), fields
-
-
-def _parse_head(raw: bytes) -> tuple[bytes, Fields | None]:
-    """The first line and the fields; None for fields that are malformed or too many."""
-    first, *lines = raw[:-4].split(b"\r\n")
-    found = [FIELD.fullmatch(line) for line in lines[: MOST_FIELDS + 1]]
-    fields = [(one[1], one[2].strip()) for one in found if one]
-    return first, fields if len(fields) == len(lines) <= MOST_FIELDS else None
-
-
-def _host_field(destination: Destination) -> bytes:
-    text = str(destination)
-    return (text.removesuffix(":80") if destination.port == 80 else text).encode()
-
-
-def _end_to_end(fields: Fields) -> Fields:
-    """Without the fields that concern two neighbours only."""
-    named = {
-        word.strip().lower()
-        for name, value in fields
-        if name.lower() == b"connection"
-        for word in value.split(b",")
-    }
-    drop = HOP | (named - {b"content-length", b"transfer-encoding"})
-    return [field for field in fields if field[0].lower() not in drop]
-
-
-SendBody = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def _body_of(fields: Fields) -> SendBody:
-    """What passes the body of a request on, and nothing behind it.
-
-    Raises:
-        Refusal: Two programs could disagree on where the body ends.
-    """
-    lengths = [value for name, value in fields if name.lower() == b"content-length"]
-    codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
-    if len(lengths) + len(codings) > 1:
-        raise Refusal("the length of the body is stated more than once", status=400)
-    if codings:
-        if codings[0].lower() != b"chunked":
-            raise Refusal("only the transfer encoding 'chunked' is served here", status=501)
-        return _send_chunks
-    if not lengths:
-        return _send_nothing
-    if not re.fullmatch(rb"[0-9]{1,15}", lengths[0]):
-        raise Refusal("the length of the body is malformed", status=400)
-    size_bytes = int(lengths[0])
-
-    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _copy(reader, writer, size_bytes)
-
-    return send
-
-
-async def _send(
-    send_body: SendBody, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    """Pass the body on; returns when the client is gone. What it sends beyond is not read."""
-    await send_body(reader, writer)
-    if await reader.read(1):
-        await asyncio.get_running_loop().create_future()
-
-
-async def _send_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    return
-
-
-async def _send_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass chunks on in a form of our own; extensions and trailers are left out."""
-    while True:
-        line = await reader.readuntil(b"\r\n")
-        size = re.fullmatch(rb"([0-9A-Fa-f]{1,12})[ \t]*(;[\t\x20-\x7e]*)?\r\n", line)
-        if size is None:
-            raise ConnectionAbortedError("a chunk is malformed")
-        size_bytes = int(size[1], 16)
-        if size_bytes == 0:
-            break
-        writer.write(b"%x\r\n" % size_bytes)
-        await _copy(reader, writer, size_bytes)
-        if await reader.readexactly(2) != b"\r\n":
-            raise ConnectionAbortedError("a chunk is malformed")
-        writer.write(b"\r\n")
-    writer.write(b"0\r\n\r\n")
-    await writer.drain()
-
-
-async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size_bytes: int
-) -> None:
-    """Pass on exactly so many bytes."""
-    while size_bytes:
-        async with asyncio.timeout(IDLE_S):
-            data = await reader.read(min(size_bytes, CHUNK_BYTES))
-            if not data:
-                raise ConnectionAbortedError("the body ended early")
-            size_bytes -= len(data)
-            writer.write(data)
-            await writer.drain()
-
-
-async def _pass_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass an answer on that says that the connection ends after it."""
-    while True:
-        try:
-            async with asyncio.timeout(IDLE_S):
-                raw = await reader.readuntil(b"\r\n\r\n")
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            raise Refusal("the server gave no HTTP answer", status=502) from None
-        first, fields = _parse_head(raw)
-        status = STATUS_LINE.fullmatch(first)
-        if status is None or fields is None or status[1] == b"101":
-            raise Refusal("the server gave a malformed answer", status=502)
-        if not status[1].startswith(b"1"):
-            break
-        writer.write(raw)
-    lines = [first, *(b"%b: %b" % field for field in _end_to_end(fields)), b"Connection: close"]
-    writer.write(b"\r\n".join([*lines, b"", b""]))
-    await _pump(reader, writer)
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass everything on, and the end of it."""
-    while True:
-        async with asyncio.timeout(IDLE_S):
-            data = await reader.read(CHUNK_BYTES)
-            if not data:
-                break
-            writer.write(data)
-            await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
-
-
-async def _both(*works: Awaitable[None]) -> None:
-    """Both directions of a tunnel; the failure of one ends the other."""
-    await _until(asyncio.FIRST_EXCEPTION, works)
-
-
-async def _first(*works: Awaitable[None]) -> None:
-    """What ends first ends the other."""
-    await _until(asyncio.FIRST_COMPLETED, works)
-
-
-async def _until(when: str, works: Sequence[Awaitable[None]]) -> None:
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=when)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled():
-                task.exception()
-
-
-async def _refuse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Refusal
-) -> None:
-    """Say why, in the reason phrase and in the body: most programs show only one of them."""
-    reason = f"Egress refused: {refusal}"
-    head = f"HTTP/1.1 {refusal.status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    head += f"Content-Length: {len(reason) + 1}\r\nConnection: close\r\n\r\n"
-    writer.write(f"{head}{reason}\n".encode())
-    writer.write_eof()
-    # A connection that is closed on unread data is reset, and the client never sees the answer.
-    try:
-        async with asyncio.timeout(LINGER_S):
-            while await reader.read(CHUNK_BYTES):
-                pass
-    except TimeoutError:
-        return

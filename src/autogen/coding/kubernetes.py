@@ -19,10 +19,11 @@ from .func_with_reqs import AnyFunction
 from .kubernetes_cluster import Cluster
 from .kubernetes_files import MOST_TAR_BYTES, pack_command, unpack
 from .kubernetes_manifest import PodPlan
-from .kubernetes_pod import run_quietly, start_pod
+from .kubernetes_pod import start_pod
 from .languages import DEFAULT_EXECUTION_POLICY
-from .link import Link, RunnerLost, Waker
+from .link import Link, RunnerLost
 from .policy import PUBLIC
+from .waker import Waker
 from .walled import WalledExecutor
 
 __all__ = ["CommandLineCodeResult", "PodCommandLineCodeExecutor"]
@@ -265,10 +266,9 @@ class PodCommandLineCodeExecutor(WalledExecutor):
         self._unsent.clear()
         try:
             with token.listen(waker.cancel):
-                _, data = run_quietly(
-                    link,
-                    plan,
+                _, data = link.run_quietly(
                     pack_command(self._since_ns, [self._name(path) for path in saved]),
+                    cwd=plan.work_dir,
                     timeout_s=FETCH_S,
                     waker=waker,
                     keep_bytes=MOST_TAR_BYTES,

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .._kernel.cancel import CancelToken
 from .._kernel.run import transient
 from ..errors import ExecutionError, NoWallError, PackageError, RunCancelled
+from .canary import PRELUDE
 from .kubernetes_cluster import Cluster, Refused
 from .kubernetes_link import PodLink, open_exec
 from .kubernetes_manifest import PodPlan, manifest_of
-from .link import Link, Waker
+from .runner_setup import variables
+from .waker import Waker
 
-__all__ = ["POLICIES", "run_quietly", "start_pod"]
+__all__ = ["POLICIES", "start_pod"]
 
 #: The shipped policies.
 POLICIES = Path(__file__).with_name("data") / "kubernetes-network-policy.yaml"
@@ -324,18 +325,12 @@ def _setup(plan: PodPlan) -> dict[str, Any]:
     """What the runner is told."""
     inside, layer = plan.inside, f"{plan.inside}/layer"
     env = {
-        "HOME": f"{inside}/home",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",
+        **variables(home=f"{inside}/home", work_dir=plan.work_dir),
         # pip installs where blocks look, since the rest cannot be written to.
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_CACHE_DIR": "1",
         "PIP_TARGET": layer,
-        "PWD": plan.work_dir,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "utf-8:backslashreplace",
         "PYTHONPATH": layer,
-        "PYTHONUNBUFFERED": "1",
         **plan.env,
     }
     return {
@@ -364,30 +359,6 @@ def _setup(plan: PodPlan) -> dict[str, Any]:
 # -- before the first block ------------------------------------------------------------------------
 
 
-def run_quietly(
-    link: Link,
-    plan: PodPlan,
-    argv: list[str],
-    *,
-    timeout_s: float,
-    waker: Waker,
-    keep_bytes: int = 128 * 1024,
-    files: Mapping[str, str] | None = None,
-) -> tuple[int, bytes]:
-    """The exit code and the output of a program of ours in the pod."""
-    output = bytearray()
-    job = {"kind": "command", "argv": argv, "cwd": plan.work_dir, "files": dict(files or {})}
-    outcome = link.run(
-        job,
-        timeout_s=timeout_s,
-        on_output=output.extend,
-        ask=lambda request, stop: {"exit": 1, "text": "not now"},
-        waker=waker,
-        keep_bytes=keep_bytes,
-    )
-    return outcome.code, bytes(output)
-
-
 def _install(link: PodLink, plan: PodPlan, waker: Waker) -> None:
     """Have pip install the packages inside.
 
@@ -398,7 +369,7 @@ def _install(link: PodLink, plan: PodPlan, waker: Waker) -> None:
         return
     transient("progress", {"text": f"installing {', '.join(plan.packages)} ..."})
     command = ["python3", "-m", "pip", "install", "--no-input", "--quiet", "--", *plan.packages]
-    code, output = run_quietly(link, plan, command, timeout_s=INSTALL_S, waker=waker)
+    code, output = link.run_quietly(command, cwd=plan.work_dir, timeout_s=INSTALL_S, waker=waker)
     if code and not waker.fired:
         text = output.decode("utf-8", "backslashreplace").strip()[-1500:]
         raise PackageError(
@@ -408,17 +379,8 @@ def _install(link: PodLink, plan: PodPlan, waker: Waker) -> None:
 
 
 CANARY = r"""
-import json, os, socket, sys, time
+import time
 network, folder, patience_s = sys.argv[1:]
-def can(act):
-    try:
-        act()
-    except OSError:
-        return False
-    return True
-lines = open("/proc/self/status").read().splitlines()
-status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-sets = [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")]
 servers = []
 if network != "host":
     servers = [tuple(os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))]
@@ -441,7 +403,7 @@ print(json.dumps({
         "writes kernel settings": can(lambda: open("/proc/sys/kernel/core_pattern", "r+").close()),
         "writes /": can(lambda: os.mkdir("/autogen-canary")),
         "opens raw sockets": can(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)),
-        "has capabilities": any(sets),
+        "has capabilities": capabilities("Prm", "Eff", "Bnd", "Amb"),
         "can gain privileges": status["NoNewPrivs"] != "1",
         "has no system call filter": status["Seccomp"] != "2",
         "is root": os.getuid() == 0,
@@ -460,8 +422,8 @@ def _canary(link: PodLink, plan: PodPlan, waker: Waker) -> None:
         NoWallError: There is one.
         ExecutionError: The folder for code cannot be written to.
     """
-    argv = ["python3", "-I", "-c", CANARY, plan.network, plan.work_dir, str(POLICY_S)]
-    code, output = run_quietly(link, plan, argv, timeout_s=30, waker=waker)
+    argv = ["python3", "-I", "-c", PRELUDE + CANARY, plan.network, plan.work_dir, str(POLICY_S)]
+    code, output = link.run_quietly(argv, cwd=plan.work_dir, timeout_s=30, waker=waker)
     if waker.fired:
         return
     try:

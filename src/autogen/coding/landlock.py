@@ -25,12 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoWallError
-from .bubblewrap import (
+from .canary import PRELUDE
+from .host_wall import (
     ETC,
     FIRST_ID,
     ID_RANGE,
     ID_RANGES,
-    Plan,
+    START_S,
     first_inside,
     group_for,
     outer_environment,
@@ -49,13 +50,13 @@ from .landlock_entry import (
     file_rights,
     hand_over,
 )
-from .link import Allow, Ask, Link, Outcome, RunnerLost, Waker
-from .output import KEEP_BYTES
+from .link import Link, Outcome, RunnerLost
+from .plan import Plan
 from .spawn import spawn
+from .waker import Waker
 
 __all__ = ["start_wall"]
 
-START_S = 30.0
 #: What the supervisor needs to clean up, at the very most.
 END_S = 5.0
 #: Signals are kept inside, and abstract sockets outside, from this version on (Linux 6.12).
@@ -109,31 +110,11 @@ class LandlockLink(Link):
         self._lend = lend
         self._folder = folder
 
-    def run(
-        self,
-        job: dict[str, Any],
-        *,
-        timeout_s: float,
-        on_output: Callable[[bytes], None],
-        ask: Ask,
-        waker: Waker,
-        on_ask: Callable[[dict[str, Any]], None] = lambda request: None,
-        allow: Allow | None = None,
-        keep_bytes: int = KEEP_BYTES,
-    ) -> Outcome:
+    def run(self, job: dict[str, Any], **options: Any) -> Outcome:
         """As in `Link`; the work_dir belongs to the id of the wall meanwhile."""
         self._lend(True)
         try:
-            return super().run(
-                job,
-                timeout_s=timeout_s,
-                on_output=on_output,
-                ask=ask,
-                waker=waker,
-                on_ask=on_ask,
-                allow=allow,
-                keep_bytes=keep_bytes,
-            )
+            return super().run(job, **options)
         except RunnerLost:
             self.kill()
             raise
@@ -391,17 +372,7 @@ def _tasks_of(uid: int) -> int:
 # -- the canary ------------------------------------------------------------------------------------
 
 CANARY = r"""
-import json, os, socket, sys
 bait, mark, outside, host = sys.argv[1:]
-def can(act):
-    try:
-        act()
-    except OSError:
-        return False
-    return True
-lines = open("/proc/self/status").read().splitlines()
-status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-sets = [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapAmb", "CapInh")]
 open(mark, "x").close()
 print(json.dumps({
     "reads the host": can(lambda: open(bait).close()),
@@ -412,8 +383,8 @@ print(json.dumps({
     "signals other processes": can(lambda: os.kill(int(host), 0)),
     "signals its runner": can(lambda: os.kill(os.getppid(), 0)),
     "opens sockets": can(socket.socket) or can(lambda: socket.socket(socket.AF_UNIX)),
-    "has capabilities": any(sets),
-    "can get capabilities": int(status["CapBnd"], 16) != 0,
+    "has capabilities": capabilities("Prm", "Eff", "Amb", "Inh"),
+    "can get capabilities": capabilities("Bnd"),
     "can gain privileges": status["NoNewPrivs"] != "1",
     "has no system call filter": status["Seccomp"] != "2",
     "sees the environment of the host": "AUTOGEN_CANARY" in os.environ,
@@ -427,35 +398,22 @@ def _canary(link: Link, plan: Plan, uid: int | None) -> str | None:
     token = secrets.token_hex(8)
     mark = Path(plan.work_dir, f".autogen-{token}")
     outside = Path(tempfile.gettempdir(), f"autogen-canary-{token}")
-    output = bytearray()
     with tempfile.NamedTemporaryFile(prefix="autogen-canary-") as bait:
         os.chmod(bait.name, 0o644)
-        code = CANARY.replace(
+        code = PRELUDE + CANARY.replace(
             "sys.argv[1:]", repr([bait.name, str(mark), str(outside), str(os.getpid())])
         )
-        job = {
-            "kind": "command",
-            "argv": [plan.interpreter.executable, "-I", "-c", code],
-            "cwd": plan.work_dir,
-        }
-        waker = Waker()
+        argv = [plan.interpreter.executable, "-I", "-c", code]
         try:
-            outcome = link.run(
-                job,
-                timeout_s=20,
-                on_output=output.extend,
-                ask=lambda request, stop: {"exit": 1, "text": "not during the canary"},
-                waker=waker,
-            )
+            told = link.run_quietly(argv, cwd=plan.work_dir, timeout_s=20)
             made_by = os.lstat(mark).st_uid if mark.exists() else None
         finally:
-            waker.close()
             mark.unlink(missing_ok=True)
             outside.unlink(missing_ok=True)
     try:
-        facts = json.loads(output)
+        facts = json.loads(told.output)
     except ValueError:
-        return f"the canary failed ({outcome.code}): {output[-500:].decode('utf-8', 'replace')}"
+        return f"the canary failed ({told.code}): {told.output[-500:].decode('utf-8', 'replace')}"
     if made_by != os.stat(plan.work_dir).st_uid:
         return "files made inside do not belong to the owner of the work_dir"
     if facts.pop("id") != (os.geteuid() if uid is None else uid):

@@ -12,21 +12,23 @@ import os
 import queue
 import select
 import signal
+import socket
 import struct
 import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .gate import Contact, Gate, Plea
 from .group import Group
 from .output import KEEP_BYTES
+from .waker import Waker
 
-__all__ = ["Link", "Outcome", "RunnerLost", "Waker"]
+__all__ = ["Link", "Outcome", "RunnerLost", "passed_socket"]
 
 SETUP, RUN, KILL, ANSWER, HOLD = b"SRKAH"
 READY, OUT, EXIT, ASK = b"roxa"
@@ -43,8 +45,6 @@ KILL_S = 0.5
 
 #: Gets a request and a function that says whether to give up; gives the answer.
 Ask = Callable[[dict[str, Any], Callable[[], bool]], dict[str, Any]]
-
-
 #: Asked whether a host that was refused may be reached after all.
 Allow = Callable[[Plea], bool]
 
@@ -69,45 +69,11 @@ class Outcome:
     seconds: float
 
 
-class Waker:
-    """Wakes a thread that waits in `poll`; may be called from any thread, any number of times."""
+class Told(NamedTuple):
+    """The exit code of a program, and what it printed."""
 
-    def __init__(self) -> None:
-        self.fd, self._writer = os.pipe()
-        os.set_blocking(self.fd, False)
-        os.set_blocking(self._writer, False)
-        self.fired = False
-        self._lock = threading.Lock()
-
-    def cancel(self) -> None:
-        """Mark as fired and wake."""
-        self.fired = True
-        self.wake()
-
-    def wake(self) -> None:
-        """Wake without marking."""
-        with self._lock:
-            if self._writer >= 0:
-                try:
-                    os.write(self._writer, b"x")
-                except BlockingIOError:
-                    pass
-
-    def drain(self) -> None:
-        """Forget wakes that were seen."""
-        try:
-            while os.read(self.fd, 4096):
-                pass
-        except BlockingIOError:
-            pass
-
-    def close(self) -> None:
-        """Give the descriptors back; later calls of `cancel` do nothing."""
-        with self._lock:
-            if self._writer >= 0:
-                os.close(self._writer)
-                os.close(self.fd)
-                self._writer = -1
+    code: int
+    output: bytes
 
 
 class Link:
@@ -306,6 +272,37 @@ class Link:
             errands.stop()
             if self.gate:
                 self.gate.end()
+
+    def run_quietly(
+        self,
+        argv: list[str],
+        *,
+        cwd: str,
+        timeout_s: float,
+        waker: Waker | None = None,
+        keep_bytes: int = KEEP_BYTES,
+        files: Mapping[str, str] | None = None,
+    ) -> Told:
+        """Run a program of ours, which asks nothing of the host and is heard by nobody.
+
+        Raises:
+            RunnerLost: The runner is gone or not to be trusted any more.
+        """
+        output = bytearray()
+        own = waker or Waker()
+        try:
+            outcome = self.run(
+                {"kind": "command", "argv": argv, "cwd": cwd, "files": dict(files or {})},
+                timeout_s=timeout_s,
+                on_output=output.extend,
+                ask=lambda request, stop: {"exit": 1, "text": "not now"},
+                waker=own,
+                keep_bytes=keep_bytes,
+            )
+        finally:
+            if waker is None:
+                own.close()
+        return Told(outcome.code, bytes(output))
 
     def _tell_contacts(self) -> None:
         for contact in self.gate.contacts() if self.gate else ():
@@ -523,6 +520,22 @@ class Link:
             return ""
         text = words.decode("utf-8", "backslashreplace").strip()
         return f": {text[-800:]}" if text else ""
+
+
+def passed_socket(stream: socket.socket) -> socket.socket:
+    """The listening socket that the runner passed out before it said that it is ready.
+
+    Raises:
+        RunnerLost: There is none.
+    """
+    stream.setblocking(False)
+    try:
+        _, fds, _, _ = socket.recv_fds(stream, 16, 1)
+    except OSError as error:
+        raise RunnerLost(f"it passed no socket out: {error}") from None
+    if len(fds) != 1:
+        raise RunnerLost("it passed no socket out")
+    return socket.socket(fileno=fds[0])
 
 
 def _abandon_all() -> None:

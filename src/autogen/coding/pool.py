@@ -18,7 +18,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from .._kernel.cancel import CancelToken
@@ -80,7 +79,6 @@ class SandboxPool:
         self._size = size
         self._root = root
         self._options = {**options, "preload": preload}
-        self._fork_lock = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
@@ -124,12 +122,7 @@ class SandboxPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def _own_stock(self) -> _Stock:

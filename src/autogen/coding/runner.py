@@ -56,8 +56,8 @@ MOST_FILES = 100_000
 #: A single file that reaches the limit gets an error it can handle (RLIMIT_FSIZE); the watch, which
 #: ends the whole block, counts file systems' overhead too and must not be faster than that error.
 DISK_SLACK_BYTES = 4 << 20
-#: Where a block finds the packages that were installed for it. `bubblewrap.py` puts it on the
-#: import path.
+#: Where a block finds the packages that were installed for it, unless the wall says otherwise; the
+#: wall puts it on the import path.
 LAYER = "/run/autogen/layer"
 # Room above the memory limit for address space that is mapped but never touched, such as thread
 # stacks.

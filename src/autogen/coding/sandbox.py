@@ -10,10 +10,12 @@ from .._kernel.cancel import CancelToken
 from ..errors import ExecutionError, NoWallError, UsageError
 from . import bubblewrap, landlock
 from .func_with_reqs import AnyFunction
-from .link import Link, Waker
+from .link import Link
 from .output import clean_text
 from .packages import Layers, layers_dir
+from .plan import Plan
 from .policy import PUBLIC
+from .waker import Waker
 from .walled import WalledExecutor
 
 __all__ = ["SandboxCommandLineCodeExecutor"]
@@ -126,9 +128,9 @@ class SandboxCommandLineCodeExecutor(WalledExecutor):
             except NoWallError as second:
                 raise NoWallError(f"{first} {second}") from first
 
-    def _plan(self, *, at_once: bool) -> bubblewrap.Plan:
+    def _plan(self, *, at_once: bool) -> Plan:
         layer = self._layers.current
-        return bubblewrap.Plan(
+        return Plan(
             work_dir=self._place.real,
             layers_dir=str(layers_dir()),
             layer=layer.folder if layer else None,

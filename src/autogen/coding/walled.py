@@ -10,7 +10,6 @@ import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from .._kernel.cancel import CancelToken
@@ -19,16 +18,17 @@ from ..errors import ExecutionError, PackageError, RunCancelled, UsageError
 from . import workspace
 from .allowing import allower, granted
 from .base import TIMEOUT_EXIT_CODE, TIMEOUT_MSG
-from .bubblewrap import Mount
 from .commandline import CommandLineExecutor, Ran
 from .egress import Egress
 from .func_with_reqs import AnyFunction
 from .gate import Contact, Plea
 from .languages import command_for
-from .link import Link, Outcome, RunnerLost, Waker
+from .link import Link, Outcome, RunnerLost
 from .output import Decoder, clean_text, exit_status
 from .packages import Layer, Layers
+from .plan import Mount
 from .policy import network_here
+from .waker import Waker
 
 __all__ = ["WalledExecutor", "parse_mounts"]
 
@@ -178,12 +178,7 @@ class WalledExecutor(CommandLineExecutor):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stop()
 
     def _after_fork(self) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..errors import AutogenError, NoWallError
 from . import landlock
-from .bubblewrap import Plan, find_bwrap, start_wall
+from .bubblewrap import find_bwrap, start_wall
 from .cgroup import groups_of
 from .docker_engine import connect
 from .link import Link, RunnerLost
 from .packages import layers_dir
+from .plan import Plan
 
 __all__ = ["WallReport", "probe"]
 

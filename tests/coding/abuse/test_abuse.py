@@ -11,7 +11,7 @@ import pytest
 from tests.coding.abuse.attacks import ATTACKS, BY_ID
 from tests.coding.abuse.layers import OFF
 from tests.coding.abuse.world import PLACES, World, below, open_python
-from tests.coding.docker_engine import IMAGE, Engine, EngineMissing
+from tests.coding.docker_engine import IMAGE, engine_up
 
 from autogen.coding import landlock
 from autogen.coding.landlock_entry import abi
@@ -37,16 +37,8 @@ def cases():
 @pytest.fixture(scope="session")
 def abuse_engine(require_part):
     """One engine for the containers of this suite."""
-    try:
-        engine = Engine()
-        try:
-            engine.start()
-            engine.make_image()
-            yield SimpleNamespace(address=engine.address, image=IMAGE, engine=engine)
-        finally:
-            engine.stop()
-    except EngineMissing as missing:
-        require_part("docker engine", because=missing.because, do=missing.do)
+    with engine_up(require_part) as engine:
+        yield SimpleNamespace(address=engine.address, image=IMAGE, engine=engine)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..link import Waker
+from ..waker import Waker
 
 __all__ = ["Channel", "ChannelLost", "Door"]
 

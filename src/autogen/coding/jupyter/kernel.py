@@ -21,12 +21,13 @@ from ..._kernel.cancel import CancelToken
 from ...errors import ExecutionError, NoWallError, RunCancelled
 from .. import bubblewrap
 from ..allowing import granted
-from ..bubblewrap import Mount
 from ..gate import Contact
 from ..interpreter import is_inside, running_interpreter
-from ..link import Link, Outcome, RunnerLost, Waker
+from ..link import Link, Outcome, RunnerLost
 from ..output import clean_text, exit_status
 from ..packages import Layers, layers_dir
+from ..plan import Mount, Plan
+from ..waker import Waker
 from ..walled import Held, WalledExecutor, report_contact
 from .cell import Cell
 from .channel import Channel, ChannelLost, Door
@@ -262,9 +263,9 @@ class KernelWall(WalledExecutor):
         except NoWallError as error:
             raise NoWallError(f"{error} {WAYS_OUT}") from error
 
-    def _plan(self) -> bubblewrap.Plan:
+    def _plan(self) -> Plan:
         layer = self._layers.current
-        return bubblewrap.Plan(
+        return Plan(
             work_dir=str(self._work_dir.resolve()),
             layers_dir=str(layers_dir()),
             layer=layer.folder if layer else None,
