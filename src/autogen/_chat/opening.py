@@ -7,7 +7,7 @@ from typing import Any
 
 from .._kernel.ops import Call
 from .._kernel.record import recorded
-from ..errors import InvalidCarryOverType, UsageError
+from ..errors import InvalidCarryOverType, UsageTypeError
 from ..limits.spending import waiting_for_people
 from .state import current_chat
 from .steps import asked
@@ -26,7 +26,7 @@ async def opening_message(
             "message", lambda: Call(message, None, (initiator, recipient, dict(context)))
         )
         if made is not None and not isinstance(made, str | dict):
-            raise UsageError(
+            raise UsageTypeError(
                 f"the message function gave {type(made).__name__}; it must return a str or a dict."
             )
         return made
