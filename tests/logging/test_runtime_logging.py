@@ -19,7 +19,6 @@ from autogen.logger import BaseLogger, FileLogger, LoggerFactory, SqliteLogger
 from autogen.logger.logger_utils import to_dict
 from autogen.models.base import ChatCompletion, ChatCompletionMessage, Choice
 from autogen.testing import LoopbackLLM
-from autogen.testing.face import FACES, Face
 
 KEY = "sk-" + "a1b2c3d4" * 4
 
@@ -28,12 +27,6 @@ KEY = "sk-" + "a1b2c3d4" * 4
 def _stopped():
     yield
     runtime_logging.stop()
-
-
-@pytest.fixture(params=FACES, ids=str)
-def face(request: pytest.FixtureRequest) -> Face:
-    chosen: Face = request.param
-    return chosen
 
 
 @pytest.fixture
