@@ -203,7 +203,7 @@ export const api = {
     ask<unknown>("POST", `/questions/${encodeURIComponent(id)}/answer`, answer),
   usage: (by: "model" | "agent" | "day") =>
     ask<{ items: UsageRow[] }>("GET", `/usage?by=${by}`).then((page) => page.items),
-  budgets: () => ask<{ items: Budget[] }>("GET", "/budgets").then((page) => page.items),
+  budgets: () => ask<{ items: Budget[]; next: string | null }>("GET", "/budgets?limit=200"),
   upload: (file: File) =>
     ask<{ id: string }>("POST", `/files?name=${encodeURIComponent(file.name)}`, undefined, {
       body: file,

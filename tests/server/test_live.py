@@ -327,9 +327,21 @@ def test_a_budget_that_is_spent_begins_nothing(live: Serving) -> None:
     assert (answer.status, answer.is_problem) == (402, True)
     live.call("PUT", "/api/v1/budgets/june", {"steps": 5})
     assert live.call("POST", "/api/v1/runs", asked).status == 201
+    # Those of single runs are not shared, and not told; `Run x` is none of them.
+    live.ended(live.begin("story", "x", budget={"steps": 9}))
+    for name in ("Run", "july"):
+        live.call("PUT", f"/api/v1/budgets/{name}%20x", {"usd": 1})
     names = [budget["name"] for budget in live.get("/api/v1/budgets")["items"]]
-    assert "june" in names
+    assert {"june", "july x", "Run x"} <= set(names)
     assert not [name for name in names if name.startswith("run ")]
+    paged, path = [], "/api/v1/budgets?limit=1"
+    while True:
+        page = live.get(path)
+        paged += [budget["name"] for budget in page["items"]]
+        if page["next"] is None:
+            break
+        path = f"/api/v1/budgets?limit=1&cursor={page['next']}"
+    assert paged == names
 
 
 def test_two_runs_are_compared_by_what_was_said(live: Serving) -> None:
@@ -370,6 +382,7 @@ def test_of_a_conversation_one_run_is_under_way(live: Serving) -> None:
 
 def test_metrics_are_told_in_the_text_of_prometheus(live: Serving) -> None:
     live.ended(live.begin("story", "x"))
+    assert live.call("GET", "/api/v1/runs", token="nobody").status == 401
     answer = live.call("GET", "/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     lines = answer.text.splitlines()
@@ -377,6 +390,8 @@ def test_metrics_are_told_in_the_text_of_prometheus(live: Serving) -> None:
     assert float(named['autogen_runs{status="finished"}']) >= 1
     assert float(named['autogen_model_calls_total{cached="false"}']) >= 1
     assert float(named["autogen_workers"]) == 1
+    for status in (200, 201, 401):
+        assert float(named[f'autogen_http_answers_total{{status="{status}"}}']) >= 1
     assert all(float(value) >= 0 for value in named.values())
     kinds = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert {name.partition("{")[0] for name in named} <= kinds
@@ -401,12 +416,15 @@ def test_teams_are_told_in_detail(live: Serving) -> None:
 def test_a_person_edits_code_before_it_runs(walled: Serving) -> None:
     run_id = walled.begin("checked", "COUNT")
 
+    def told_of_questions() -> list[Any]:
+        return [event for event in _events(walled, run_id) if event["type"] == "question.asked"]
+
     deadline_s = time.monotonic() + WAIT_S
-    # The event tells of the question just before it can be answered.
-    while not (found := walled.get(f"/api/v1/questions?run_id={run_id}")["items"]):
+    # The question is there just before the event tells of it.
+    while not (told := told_of_questions()):
         assert time.monotonic() < deadline_s
-    (question,) = found
-    (asked,) = [e for e in _events(walled, run_id) if e["type"] == "question.asked"]
+    (asked,) = told
+    (question,) = walled.get(f"/api/v1/questions?run_id={run_id}")["items"]
     assert (question["id"], question["kind"]) == (asked["data"]["id"], "approve")
     about = walled.get(f"/api/v1/runs/{run_id}/events?after={question['pos'] - 1}")["items"][0]
     assert "for n in range(20)" in about["data"]["message"]["content"]

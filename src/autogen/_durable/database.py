@@ -308,11 +308,11 @@ class Database:
 
         return usage_sums(self.store, **wanted)
 
-    def budgets(self, names: Collection[str] | None = None) -> list[BudgetRecord]:
-        """Budgets as they stand, by name; None for all."""
+    def budgets(self, names: Collection[str] | None = None, **more: Any) -> list[BudgetRecord]:
+        """Budgets as they stand, by name; None for all. `more` as `budget_records` takes it."""
         from ..store.account import budget_records
 
-        return budget_records(self.store, names)
+        return budget_records(self.store, names, **more)
 
     def budget(self, name: str, limits: Mapping[str, Any] | None = None) -> Budget:
         """The budget with this name, which every process that names it shares.

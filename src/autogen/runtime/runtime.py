@@ -24,7 +24,7 @@ from .folder import find_teams
 from .putting import telling_of
 from .retelling import Difference, Replay, difference, forked, replayed, replaying
 from .teams import Team, teams
-from .worker import Worker, is_own_budget, own_budget
+from .worker import OWN_BUDGETS, Worker, own_budget
 
 if TYPE_CHECKING:
     from ..store.account import BudgetRecord
@@ -519,10 +519,22 @@ class Runtime:
         """
         return self._database.budget(name, limits or None)
 
-    def budgets(self, names: Collection[str] | None = None) -> list[BudgetRecord]:
-        """Budgets as they stand, by name; None for all that runs share."""
-        found = self._database.budgets(names)
-        return [one for one in found if names is not None or not is_own_budget(one.name)]
+    def budgets(
+        self,
+        names: Collection[str] | None = None,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[BudgetRecord]:
+        """Budgets as they stand, by name: those of these names, or all that runs share.
+
+        Args:
+            names: Which ones; None for all that runs share.
+            after: The name of the last one of the page before.
+            limit: The most to give; None for all.
+        """
+        besides = OWN_BUDGETS if names is None else None
+        return self._database.budgets(names, besides=besides, after=after, limit=limit)
 
     def usage(
         self,

@@ -22,7 +22,7 @@ from .earlier import context_of, hears_earlier, said_in_all
 from .putting import put_files, telling_of
 from .teams import Team
 
-__all__ = ["Worker", "is_own_budget", "own_budget"]
+__all__ = ["OWN_BUDGETS", "Worker", "is_own_budget", "own_budget"]
 
 logger = logging.getLogger("autogen")
 
@@ -32,17 +32,18 @@ MOST_DEATHS = 10
 #: How long a queued run may lie before somebody makes sure that it is announced.
 UNANNOUNCED_S = 5.0
 
-_OWN = "run "
+#: How the names of budgets begin that only one run has.
+OWN_BUDGETS = "run "
 
 
 def own_budget(run_id: str) -> str:
     """The name of the budget that only this run has."""
-    return f"{_OWN}{run_id}"
+    return f"{OWN_BUDGETS}{run_id}"
 
 
 def is_own_budget(name: str) -> bool:
     """Whether a budget belongs to one run."""
-    return name.startswith(_OWN)
+    return name.startswith(OWN_BUDGETS)
 
 
 class Worker:

@@ -46,7 +46,13 @@ def application(
         app.include_router(routes)
     handle_errors(app)
     app.add_middleware(Slashes)
-    app.add_middleware(Guard, credentials=parts.credentials, names=names, most_each=most_each)
+    app.add_middleware(
+        Guard,
+        credentials=parts.credentials,
+        names=names,
+        most_each=most_each,
+        answers=parts.answers,
+    )
     open_doors(app, parts)
     return app
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 
 from ..errors import UnknownRun
 from ..runtime.worker import is_own_budget
 from ..store.account import BudgetRecord
 from .callers import Caller, needs
-from .common import Parts, PartsOf, router
+from .common import Limit, Parts, PartsOf, cursor_of, id_of_cursor, router
 from .problems import Problem
 from .schemas import PLAIN, BudgetIn, BudgetOut, BudgetPage
 from .telling import as_json, budget_of
@@ -27,9 +27,16 @@ Name = Annotated[str, Path(min_length=1, max_length=100, pattern=PLAIN)]
 
 
 @budgets.get("/budgets", response_model=BudgetPage, dependencies=[needs("budgets:read")])
-def list_budgets(parts: PartsOf) -> Response:
-    """Every budget that runs share, by name."""
-    return as_json({"items": [budget_of(one) for one in parts.runtime.budgets()]})
+def list_budgets(
+    parts: PartsOf,
+    cursor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    limit: Limit = 1000,
+) -> Response:
+    """The budgets that runs share, by name."""
+    after = None if cursor is None else id_of_cursor(cursor)
+    found = parts.runtime.budgets(after=after, limit=limit)
+    more = cursor_of(found[-1].name) if len(found) == limit else None
+    return as_json({"items": [budget_of(one) for one in found], "next": more})
 
 
 @budgets.get("/budgets/{name}", response_model=BudgetOut, dependencies=[needs("budgets:read")])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -48,12 +49,17 @@ _ID = r"^[^\x00-\x1f\x7f]+$"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the routes work with."""
+    """What the routes work with.
+
+    Attributes:
+        answers: How many answers had which status, since the server began.
+    """
 
     runtime: Runtime
     teams: dict[str, Team]
     feed: Feed
     credentials: Credentials
+    answers: Counter[int] = field(default_factory=Counter)
 
 
 def _parts(request: Request) -> Parts:

@@ -6,6 +6,8 @@ long can be cut off. Nothing behind it can tell of these in other words.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from anyio import CancelScope
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,11 +33,15 @@ class Exchange:
         receive: The same.
         send: The same.
         most: How large the body may be, in bytes.
+        answers: Where the status of the answer is counted.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, most: int):
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, *, most: int, answers: Counter[int]
+    ):
         self._scope, self._receive, self._send = scope, receive, send
         self._most = most
+        self._answers = answers
         self._n_bytes = 0
         self._answering: CancelScope | None = None
         self._is_started = False
@@ -126,6 +132,8 @@ class Exchange:
             named.setdefault("Cache-Control", "no-store")
             named["X-Content-Type-Options"] = "nosniff"
         await self._send(message)
+        if message["type"] == "http.response.start":
+            self._answers[message["status"]] += 1
         # Not before: what was cancelled while it waited to be sent is not there.
         self._is_started = True
         self._is_complete = message["type"] == "http.response.body" and not message.get("more_body")

@@ -7,6 +7,7 @@ to show a token or a key, or the cookie that one was exchanged for; who it is st
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from contextlib import ExitStack
 from http.cookies import CookieError, SimpleCookie
@@ -63,6 +64,7 @@ class Guard:
         credentials: Who may ask.
         names: The names that `Host` may have.
         most_each: So many requests of one caller are answered at once; None for any number.
+        answers: Where the statuses of all answers are counted.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class Guard:
         credentials: Credentials,
         names: Collection[str] = LOOPBACK_NAMES,
         most_each: int | None = None,
+        answers: Counter[int] | None = None,
     ):
         self.app = app
+        self.answers = Counter() if answers is None else answers
         self.credentials = credentials
         self.names = frozenset(names)
         self.underway = Underway(self._caller_of, most=most_each)
@@ -89,7 +93,7 @@ class Guard:
             return
 
         headers, most = Headers(scope=scope), _LARGE.get(scope["path"], MOST_BYTES)
-        exchange = Exchange(scope, receive, send, most=most)
+        exchange = Exchange(scope, receive, send, most=most, answers=self.answers)
         with ExitStack() as stack:
             try:
                 self._check(headers)

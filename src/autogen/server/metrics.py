@@ -44,6 +44,12 @@ def tell_metrics(parts: PartsOf) -> Response:
         ),
         *_metric("questions_open", "gauge", "Questions that wait.", [({}, counts.n_questions)]),
         *_metric("workers", "gauge", "Processes that show signs of life.", [({}, counts.n_alive)]),
+        *_metric(
+            "http_answers_total",
+            "counter",
+            "Answers of this server, by status.",
+            [({"status": str(status)}, n) for status, n in sorted(dict(parts.answers).items())],
+        ),
         *_metric("streams", "gauge", "Followers of events here.", [({}, parts.feed.n_watches)]),
         *_metric(
             "model_calls_total",

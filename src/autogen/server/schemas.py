@@ -372,9 +372,10 @@ class BudgetOut(BaseModel):
 
 
 class BudgetPage(BaseModel):
-    """Every budget that runs share."""
+    """Budgets that runs share, by name; `next` is the cursor of the next page, if there is one."""
 
     items: list[BudgetOut]
+    next: str | None
 
 
 class UsageRow(BaseModel):

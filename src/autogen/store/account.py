@@ -247,11 +247,31 @@ class SqlAccount:
         return shortage_of(wanted, found.ceiling, found.spent, found.held, kept_back=kept_back)
 
 
-def budget_records(store: SqlStore, names: Collection[str] | None = None) -> list[BudgetRecord]:
-    """The budgets of a database with these names, by name; None for all."""
-    query = sa.select(budgets).order_by(budgets.c.name)
+def budget_records(
+    store: SqlStore,
+    names: Collection[str] | None = None,
+    *,
+    besides: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[BudgetRecord]:
+    """Budgets of a database, by name.
+
+    Args:
+        store: Where they are.
+        names: Only those with these names; None for all.
+        besides: Only those whose names begin otherwise.
+        after: Only those whose names come after this one.
+        limit: The most to give; None for all.
+    """
+    query = sa.select(budgets).order_by(budgets.c.name).limit(limit)
     if names is not None:
         query = query.where(budgets.c.name.in_(list(names)))
+    if besides is not None:
+        # SQLite's LIKE takes capitals for small letters.
+        query = query.where(sa.func.substr(budgets.c.name, 1, len(besides)) != besides)
+    if after is not None:
+        query = query.where(budgets.c.name > after)
     with store.reading("the budgets") as connection:
         return [_record(row) for row in connection.execute(query).mappings()]
 

@@ -108,9 +108,16 @@ function dearestFirst(a: UsageRow, b: UsageRow): number {
 /** The budgets that runs share, for those who may see them. */
 function Budgets() {
   const [budgets, setBudgets] = useState<Budget[]>([]);
+  const [isMore, setMore] = useState(false);
   useEffect(() => {
-    // Whoever may not see them is shown none: the sums above are what they came for.
-    api.budgets().then(setBudgets, () => undefined);
+    api.budgets().then(
+      (page) => {
+        setBudgets(page.items);
+        setMore(page.next !== null);
+      },
+      // Whoever may not see them is shown none: the sums above are what they came for.
+      () => undefined,
+    );
   }, []);
   if (budgets.length === 0) return null;
   return (
@@ -136,6 +143,7 @@ function Budgets() {
           </li>
         ))}
       </ul>
+      {isMore && <p className="muted">These are the first {budgets.length} by name.</p>}
     </section>
   );
 }
