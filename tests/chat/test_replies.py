@@ -253,6 +253,26 @@ def test_a_reply_asked_for_alone_leaves_out_async_functions(face: Face) -> None:
     assert asked(face, b, plain("a")) == expected
 
 
+@requirement("reply:async", "reply:async:ignored")
+@pytest.mark.parametrize("is_left_out", [True, False])
+def test_an_async_chat_asks_them_by_way_of_a_sync_override_too(
+    face: Face, is_left_out: bool
+) -> None:
+    class Own(ConversableAgent):
+        def generate_reply(self, messages: Any = None, sender: Any = None, **kwargs: Any) -> Any:
+            return super().generate_reply(messages, sender, **kwargs)
+
+    b = Own("b", human_input_mode="NEVER", default_auto_reply="plain")
+    b.register_reply(ConversableAgent, _async_answer, ignore_async_in_sync_chat=is_left_out)
+    expected = "async" if face.name == "async" else "plain"
+    a = plain("a")
+    face.send(a, "hi", b, request_reply=True, silent=True)
+    assert texts(a.chat_messages[b]) == ["hi", expected]
+    if is_left_out or face.name == "async":
+        result = face.initiate_chat(a, b, message="hi", max_turns=1, silent=True)
+        assert texts(result.chat_history) == ["hi", expected]
+
+
 @requirement("reply:async:refused")
 def test_a_coroutine_function_without_a_name_is_refused_too() -> None:
     import functools
