@@ -8,7 +8,14 @@ import pytest
 from tests.chat.cast import mute, plain, speaker, texts
 from tests.compat.requirements import requirement
 
-from autogen import AssistantAgent, ConversableAgent, SenderRequired, UserProxyAgent
+from autogen import (
+    AssistantAgent,
+    ConversableAgent,
+    GroupChat,
+    GroupChatManager,
+    SenderRequired,
+    UserProxyAgent,
+)
 from autogen.testing import ScriptedModel
 from autogen.testing.face import Face
 
@@ -251,6 +258,17 @@ def test_a_reply_asked_for_alone_leaves_out_async_functions(face: Face) -> None:
     expected = "async" if face.name == "async" else "plain"
     assert face.generate_reply(b, [{"role": "user", "content": "hi"}]) == expected
     assert asked(face, b, plain("a")) == expected
+
+
+@requirement("reply:async:alone")
+def test_a_group_run_asked_for_alone_leaves_out_async_functions(face: Face) -> None:
+    member = plain("b", default_auto_reply="plain")
+    member.register_reply(ConversableAgent, _async_answer)
+    group = GroupChat([plain("a"), member], max_round=2, speaker_selection_method="round_robin")
+    manager = GroupChatManager(group, silent=True)
+    message = {"role": "user", "content": "hi"}
+    face.run_chat(manager, [message], sender=group.agents[0], config=group)
+    assert texts(group.messages) == ["hi", "async" if face.name == "async" else "plain"]
 
 
 @requirement("reply:async", "reply:async:ignored")

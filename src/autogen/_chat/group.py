@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._kernel.faces import point
+from .._kernel.ops import Flavour
 from ..errors import NoEligibleSpeaker, UsageError, UsageTypeError
 from ..human.stream import IOStream
 from ..messages import Message, stored
@@ -36,7 +37,8 @@ async def run_chat(
     chat = current_chat()
     if chat is None:
         # A program asks for the run itself, not for a reply.
-        with chat_opened(sender, manager, silent=bool(manager.silent)):
+        with chat_opened(sender, manager, silent=bool(manager.silent)) as (opened, _):
+            opened.is_sync = await Flavour() == "sync"
             return await run_chat(manager, messages, sender, group)
     silent = chat.silent or bool(manager.silent)
     if group.send_introductions:
