@@ -138,6 +138,8 @@ def test_a_budget_that_ends_a_reply_can_be_raised(face: Face, database: str) -> 
         program(1, ["one"])
     spent = Runtime(database).run("job/2")
     assert (spent.status, spent.stop_reason) == ("paused", "budget")
+    told = {event.type: event.data for event in Runtime(database).events("job/2")}
+    assert (told["budget.spent"]["limit"], told["budget.spent"]["most"]) == ("steps", 1)
     assert program(5, ["two"]) == ["one", "two"]
 
 

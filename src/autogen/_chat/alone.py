@@ -13,7 +13,7 @@ from .._kernel.ops import Flavour
 from .._kernel.run import current_run
 from ..errors import BudgetExceeded, RunCancelled
 from .durable import began, begun, failed, finished
-from .ends import result_of, tell_of_end, tell_of_error, tell_of_start
+from .ends import result_of, tell_of_budget, tell_of_end, tell_of_error, tell_of_start
 from .state import Chat
 from .wiring import chat_opened
 
@@ -63,6 +63,8 @@ async def chat_alone(
             raise
         except (BudgetExceeded, RunCancelled) as stop:
             chat.stop_reason = _reason_of(stop)
+            if chat.stop_reason == "budget":
+                await tell_of_budget(None if isinstance(stop, RunCancelled) else stop)
             await _end(chat, execution, history)
             raise
         except BaseException as error:
