@@ -131,10 +131,10 @@ def forked(database: Database, run_id: str, *, at: int, edit: str | None, new_id
                 "opening message said can, and no automatic reply or result of a tool. Give the "
                 "number of such a `message.sent` event; the one before may do."
             )
-    made = _shared(store, record, new_id, n_steps, request=request, edits=edits)
+    # The one that was asked for comes last: once it is there, so are those before it.
     for shared_id, whole in earlier.items():
         _shared(store, whole, shared_id, len(database.entries(whole)))
-    return made
+    return _shared(store, record, new_id, n_steps, request=request, edits=edits)
 
 
 def _number_of(store: SqlStore, run_id: str) -> int | None:
