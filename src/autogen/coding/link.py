@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import marshal
 import os
-import queue
 import select
 import signal
 import socket
@@ -23,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .errands import Ask, Errands
 from .gate import Contact, Gate, Plea
 from .group import Group
 from .output import KEEP_BYTES
@@ -35,7 +35,6 @@ READY, OUT, EXIT, ASK = b"roxa"
 
 HEADER = struct.Struct(">IB")
 MOST_BODY_BYTES = 256 * 1024
-MOST_ASKS = 32
 #: How long the clock of one block stands still at most, while packages are installed for it.
 MOST_PAUSE_S = 900.0
 #: How long after its own deadline a runner may take to say that a block timed out.
@@ -43,8 +42,6 @@ GRACE_S = 3.0
 #: How long a runner may take to end a block on request before it is killed itself.
 KILL_S = 0.5
 
-#: Gets a request and a function that says whether to give up; gives the answer.
-Ask = Callable[[dict[str, Any], Callable[[], bool]], dict[str, Any]]
 #: Asked whether a host that was refused may be reached after all.
 Allow = Callable[[Plea], bool]
 
@@ -253,7 +250,7 @@ class Link:
         Raises:
             RunnerLost: The runner is gone or not to be trusted any more.
         """
-        errands = _Errands(ask, on_ask, waker)
+        errands = Errands(ask, on_ask, waker)
         if self.gate:
             self.gate.begin(waker.wake, is_asked=allow is not None)
         try:
@@ -359,7 +356,7 @@ class Link:
         self,
         timeout_s: float,
         on_output: Callable[[bytes], None],
-        errands: _Errands,
+        errands: Errands,
         waker: Waker,
         allow: Allow | None,
         keep_bytes: int,
@@ -398,7 +395,11 @@ class Link:
                     raise RunnerLost("it sent more output than agreed")
                 on_output(body)
             elif kind == ASK:
-                errands.take(self._json(body))
+                fields = self._json(body)
+                number = fields.get("id")
+                if not isinstance(number, int):
+                    raise RunnerLost("it sent a malformed request")
+                errands.take(number, fields.get("request"))
             elif kind == EXIT:
                 return self._outcome(self._json(body))
             else:
@@ -547,59 +548,3 @@ def _abandon_all() -> None:
 _links: weakref.WeakSet[Link] = weakref.WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_all)
-
-
-class _Errands:
-    """What blocks ask the host to do, done one by one, away from the thread that listens."""
-
-    def __init__(self, ask: Ask, tell: Callable[[dict[str, Any]], None], waker: Waker):
-        self._ask = ask
-        self._tell = tell
-        self._waker = waker
-        self._taken = 0
-        self._open = 0
-        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self._turn = threading.Lock()
-
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is still being worked on."""
-        return self._open > 0
-
-    def take(self, message: dict[str, Any]) -> None:
-        self._taken += 1
-        number, request = message.get("id"), message.get("request")
-        if not isinstance(number, int):
-            raise RunnerLost("it sent a malformed request")
-        self._open += 1
-        if self._taken > MOST_ASKS:
-            text = f"A block may ask for packages {MOST_ASKS} times at most."
-            self._answers.put({"id": number, "answer": {"exit": 1, "text": text}})
-            self._waker.wake()
-            return
-        if not isinstance(request, dict):
-            request = {}
-        self._tell(request)
-        threading.Thread(
-            target=self._work, args=(number, request), name="autogen-errand", daemon=True
-        ).start()
-
-    def _work(self, number: int, request: dict[str, Any]) -> None:
-        with self._turn:
-            answer: dict[str, Any] = {"exit": 1, "text": "cancelled"}
-            if not self._stop.is_set():
-                answer = self._ask(request, self._stop.is_set)
-        self._answers.put({"id": number, "answer": answer})
-        self._waker.wake()
-
-    def done(self) -> list[dict[str, Any]]:
-        """Answers that are ready to be sent."""
-        ready = []
-        while not self._answers.empty():
-            ready.append(self._answers.get())
-            self._open -= 1
-        return ready
-
-    def stop(self) -> None:
-        self._stop.set()
