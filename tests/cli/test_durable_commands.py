@@ -45,6 +45,32 @@ chat: {{from: user, to: writer, max_turns: 2}}
 """
 
 
+PROPOSING = """
+import autogen
+from autogen import AssistantAgent, UserProxyAgent
+from autogen.coding import CodeResult, MarkdownCodeExtractor
+
+
+class EchoExecutor:
+    code_extractor = MarkdownCodeExtractor()
+    timeout = 5
+
+    def execute_code_blocks(self, code_blocks):
+        return CodeResult(exit_code=0, output="would run " + "|".join(b.code for b in code_blocks))
+
+    def restart(self):
+        pass
+
+
+@autogen.team("proposing")
+def proposing():
+    entry = {{"model": "m", "base_url": {url!r}, "price": [0, 0]}}
+    coder = AssistantAgent("coder", llm_config={{"config_list": [entry]}})
+    user = UserProxyAgent("user", human_input_mode="ALWAYS",
+                          code_execution_config={{"executor": EchoExecutor()}})
+    return {{"sender": user, "recipient": coder}}
+"""
+
 #: What a person has set who has a key, and a wide terminal.
 SET = {"OPENAI_API_KEY": "k", "NO_PROXY": "*", "COLUMNS": "120"}
 
@@ -165,6 +191,37 @@ def test_a_worker_runs_what_is_submitted_and_asks_people(
     # A run that another one was forked from stays as long as that.
     for _ in range(2):
         assert inside("prune", "--older-than", "0s", "--yes")[:2] == (0, "1 run deleted\n")
+
+
+def test_what_an_agent_proposes_is_edited_from_the_shell(
+    tmp_path: Path, autogen: Callable[..., Any], inside: Callable[..., Any]
+) -> None:
+    def asked() -> str:
+        deadline_s = time.monotonic() + 60
+        while not (lines := inside("answer")[1]):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.2)
+        return lines.split()[0]
+
+    proposal = "```python\nprint(1)\n```"
+    with LoopbackLLM(lambda request: proposal) as service:
+        (tmp_path / "teams.py").write_text(PROPOSING.format(url=service.base_url))
+        worker = autogen("worker", "--teams", ".")
+        assert "working for proposing" in worker.stderr.readline()
+        assert inside("submit", "proposing", "go", "--id", "talk")[0] == 0
+        first = asked()
+        assert inside("answer", first, "--edit", proposal.replace("1", "2"))[:2] == (
+            0,
+            f"{first}: answered\n",
+        )
+        assert inside("answer", asked(), "--stop")[0] == 0
+        assert inside("submit", "proposing", "go", "--id", "talk", "--wait")[0] == 0
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    shown = inside("show", "talk")[1]
+    assert "a person made this of the message of coder:\n```python\nprint(2)\n```" in shown
+    assert "would run print(2)" in shown
+    assert "would run print(1)" not in shown
 
 
 @pytest.mark.parametrize(

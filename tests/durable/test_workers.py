@@ -206,6 +206,11 @@ def test_a_team_needs_a_name_that_can_be_used(known: Any, name: Any) -> None:
         known(name)
 
 
+def test_a_team_without_the_brackets_is_told_what_to_write(known: Any) -> None:
+    with pytest.raises(UsageError, match=r'write @autogen.team\("asking"\)'):
+        known(asking)
+
+
 def test_two_teams_of_one_name_are_refused(known: Any) -> None:
     known("words")(words())
     with pytest.raises(UsageError, match="two teams have the name 'words'"):

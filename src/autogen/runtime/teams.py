@@ -9,6 +9,7 @@ def reviewers():
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,6 +86,11 @@ def team(name: str, *, concurrency: int | None = None, description: str = "") ->
         UsageError: The name cannot be used, or another function has it.
     """
     given: Any = name
+    if inspect.isfunction(given):
+        called = given.__name__
+        raise UsageError(
+            f'@autogen.team above {called} has no name for the team; write @autogen.team("{called}").'
+        )
     if not isinstance(given, str) or not _NAME.fullmatch(given):
         raise UsageError(
             f"the team name {name!r} can't be used; give 1 to 64 letters, digits, '_', '.' and "
