@@ -89,7 +89,8 @@ def team(name: str, *, concurrency: int | None = None, description: str = "") ->
     if inspect.isfunction(given):
         called = given.__name__
         raise UsageError(
-            f'@autogen.team above {called} has no name for the team; write @autogen.team("{called}").'
+            f"@autogen.team above {called} has no name for the team; write "
+            f'@autogen.team("{called}").'
         )
     if not isinstance(given, str) or not _NAME.fullmatch(given):
         raise UsageError(
