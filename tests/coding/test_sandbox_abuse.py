@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -275,6 +276,41 @@ while True:
     assert result.exit_code in (124, 137)
     if result.exit_code == 137:
         assert "wrote too much" in result.output
+
+
+def test_what_others_delete_meanwhile_hides_nothing(survives, tmp_path):
+    """Free space says that a block wrote much, but not where it grows for another reason."""
+    others = tmp_path / "others"
+    with open(others, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 400 << 20)
+
+    def delete():
+        work = tmp_path / "work"
+        while not (work / "f20").exists():
+            if ended.wait(0.01):
+                return
+        others.unlink()
+
+    ended = threading.Event()
+    deleting = threading.Thread(target=delete)
+    deleting.start()
+    code = """
+import os, time
+for n in range(100):
+    with open(f"f{n}", "wb") as f:
+        f.write(os.urandom(1 << 20)); f.flush(); os.fsync(f.fileno())
+    if n == 10:
+        time.sleep(0.3)
+time.sleep(3)
+print("nobody saw it")
+"""
+    try:
+        result = survives(code)
+    finally:
+        ended.set()
+        deleting.join()
+    assert not others.exists()
+    assert (result.exit_code, "wrote too much" in result.output) == (137, True), result.output
 
 
 def test_endless_output_ends_with_the_time(sandbox, run):

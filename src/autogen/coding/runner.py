@@ -52,6 +52,8 @@ CHUNK_BYTES = 65536
 ASK_BYTES = 65536
 TICK_S = 0.05
 DISK_TICK_S = 0.25
+#: How often the folder of a block is measured without a reason, and how long that may take.
+LOOK_S, LONGEST_LOOK_S = 1.0, 0.2
 MOST_FILES = 100_000
 #: A single file that reaches the limit gets an error it can handle (RLIMIT_FSIZE); the watch, which
 #: ends the whole block, counts file systems' overhead too and must not be faster than that error.
@@ -196,8 +198,9 @@ class Watch:
         self.running = processes
         self.page_bytes = os.sysconf("SC_PAGE_SIZE")
         self.folder = folder
-        self.next_disk_s = 0.0
+        self.next_disk_s = self.next_look_s = 0.0
         self.before = self._free()
+        self.first_look: tuple[int, int] | None = None
 
     def broken(self) -> str | None:
         """The limit that was passed, if any: "memory", "processes", "disk" or "files"."""
@@ -259,7 +262,22 @@ class Watch:
                 return "disk"
             if too_many and files > MOST_FILES:
                 return "files"
-        return None
+        return self._grown(now) if now >= self.next_look_s else None
+
+    def _grown(self, now: float) -> str | None:
+        """What the folder itself says, which free space does not where others delete meanwhile."""
+        use = folder_use(self.folder, deadline_s=now + LONGEST_LOOK_S)
+        took_s = time.monotonic() - now
+        if took_s >= LONGEST_LOOK_S:
+            # Too much is in there to be counted again and again.
+            self.next_look_s = float("inf")
+            return None
+        self.next_look_s = now + max(LOOK_S, 20 * took_s)
+        if self.first_look is None:
+            self.first_look = use
+        if use[0] - self.first_look[0] > self.disk_bytes + DISK_SLACK_BYTES:
+            return "disk"
+        return "files" if use[1] - self.first_look[1] > MOST_FILES else None
 
 
 def folder_use(folder: str, *, deadline_s: float) -> tuple[int, int]:

@@ -51,8 +51,10 @@ Work = Callable[[Job, "DbosLog"], Awaitable[None]]
 #: A process that stands still inside a transaction loses it, and its locks, after so long.
 IDLE_S = 10.0
 
-#: How often the queue of each team is looked at; a look costs about 2 ms, also where nothing waits.
+#: How often the queue of each team is looked at. A look costs 2 to 4 ms of CPU, also where nothing
+#: waits, so that workers of many teams look at each of them less often.
 _POLLING_S = 0.25
+_MOST_LOOKS_PER_S = 10
 _START_S = 30.0
 
 #: As many as asyncio itself takes at most; what waits for people or chats does not wait there.
@@ -360,12 +362,13 @@ class DbosEngine:
 
     async def _listen(self) -> None:
         _workflows()
+        polling_s = max(_POLLING_S, len(self._queues) / _MOST_LOOKS_PER_S)
         for name, in_all in self._queues.items():
             await DBOS.register_queue_async(
                 queue_of(name),
                 global_concurrency=in_all,
                 worker_concurrency=_least(self._at_once, in_all),
-                polling_interval_sec=_POLLING_S,
+                polling_interval_sec=polling_s,
                 on_conflict="always_update",
             )
 
