@@ -278,7 +278,7 @@ while True:
         assert "wrote too much" in result.output
 
 
-def test_what_others_delete_meanwhile_hides_nothing(survives, tmp_path):
+def test_what_others_delete_meanwhile_hides_nothing(sandbox, run, tmp_path):
     """Free space says that a block wrote much, but not where it grows for another reason."""
     others = tmp_path / "others"
     with open(others, "wb") as file:
@@ -305,7 +305,7 @@ time.sleep(3)
 print("nobody saw it")
 """
     try:
-        result = survives(code)
+        result = run(sandbox(timeout=40, disk_mb=32), code)
     finally:
         ended.set()
         deleting.join()

@@ -268,11 +268,10 @@ class Watch:
         """What the folder itself says, which free space does not where others delete meanwhile."""
         use = folder_use(self.folder, deadline_s=now + LONGEST_LOOK_S)
         took_s = time.monotonic() - now
-        if took_s >= LONGEST_LOOK_S:
-            # Too much is in there to be counted again and again.
-            self.next_look_s = float("inf")
-            return None
         self.next_look_s = now + max(LOOK_S, 20 * took_s)
+        if took_s >= LONGEST_LOOK_S:
+            # It was not counted whole.
+            return None
         if self.first_look is None:
             self.first_look = use
         if use[0] - self.first_look[0] > self.disk_bytes + DISK_SLACK_BYTES:
