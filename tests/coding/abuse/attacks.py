@@ -607,8 +607,8 @@ got("memory", fill)
         layer="the group around the wall",
         needs_group=True,
         ends=(137,),
-        # An engine tells only that it killed.
-        says=("ran out of memory", "Killed by signal 9"),
+        # An engine tells only that it killed, be it the block or, with it, the whole container.
+        says=("ran out of memory", "Killed by signal 9", "container broke down and was replaced"),
         code="""
 kept = []
 for _ in range(14):
