@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -233,3 +235,28 @@ def test_relative_work_dir_goes_along_with_its_program(sandbox, run, tmp_path, m
     monkeypatch.chdir(tmp_path / "two")
     assert run(box, "open('x', 'w')").exit_code == 0
     assert (tmp_path / "two" / "work" / "x").exists()
+
+
+def test_a_wall_that_is_given_up_as_it_goes_up_leaves_nobody_behind(
+    sandbox, run, eventually, monkeypatch, tmp_path
+):
+    """The first process inside waits for a word of the one that made it, which is killed."""
+    moments = iter(range(40))
+
+    def given_up(info, waker):
+        # Sooner or later: from nothing there yet to just about to go on.
+        select.select([info], [], [], next(moments) / 2000)
+        raise KeyboardInterrupt
+
+    def left():
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if b"bwrap" in (words := path.read_bytes()) and os.fsencode(tmp_path) in words:
+                    return True
+        return False
+
+    monkeypatch.setattr(bubblewrap, "first_inside", given_up)
+    for number in range(40):
+        with pytest.raises(KeyboardInterrupt):
+            run(sandbox(work_dir=tmp_path / str(number)), "pass")
+    eventually(lambda: not left())

@@ -13,6 +13,7 @@ import os
 import platform
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -231,6 +232,10 @@ def _raise_wall(bwrap: str, plan: Plan, variant: Variant, waker: Waker | None) -
         if plan.egress:
             link.gate = Gate(passed_socket(door), plan.egress)
     except BaseException:
+        if process.poll() is None:
+            # Its child waits for it to be told that it may go on, and would do so for ever. Until
+            # then both are of the group that was made for them.
+            os.killpg(process.pid, signal.SIGKILL)
         link.kill()
         raise
     finally:
