@@ -7,8 +7,9 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.server.doors import TEAMS
@@ -47,11 +48,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     assert "Traceback" not in said, said
 
 
-def _memory(server: Serving) -> int:
-    """The most memory that the server has taken, in bytes."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
+@pytest.fixture
+def memory(server: Serving, require_part: Callable[..., NoReturn]) -> Callable[[], int]:
+    """Says the most memory that the server has taken, in bytes."""
+    path = Path(f"/proc/{server.process.pid}/status")
+    if not path.exists():
+        require_part("/proc", because="this is no Linux", do="run these tests on Linux")
+
+    def most() -> int:
+        (line,) = [line for line in path.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+
+    return most
 
 
 def _send(server: Serving, path: str, n_bytes: int, *, says_length: bool) -> tuple[str, int]:
@@ -79,19 +87,18 @@ def _send(server: Serving, path: str, n_bytes: int, *, says_length: bool) -> tup
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc here")
 @pytest.mark.parametrize("says_length", [True, False], ids=["with its length", "in chunks"])
 @pytest.mark.parametrize("path", ["/api/v1/runs", "/api/v1/files?name=x", "/v1/responses", "/mcp"])
 def test_a_gigabyte_is_refused_soon_and_held_nowhere(
-    server: Serving, path: str, says_length: bool
+    server: Serving, memory: Callable[[], int], path: str, says_length: bool
 ) -> None:
     server.get("/readyz")
-    before = _memory(server)
+    before = memory()
     head, n_sent = _send(server, path, GIB, says_length=says_length)
     assert head.startswith("HTTP/1.1 413")
     assert "content-type: application/problem+json" in head
     assert n_sent < GIB / 4
-    assert _memory(server) - before < MOST_GROWTH
+    assert memory() - before < MOST_GROWTH
 
 
 @pytest.mark.parametrize("path", BODY_PATHS)
@@ -101,29 +108,33 @@ def test_every_way_in_refuses_what_is_larger_than_a_body_may_be(server: Serving,
 
 
 @pytest.mark.parametrize("path", [*BODY_PATHS, "/api/v1/files?name=packed"])
-def test_nothing_unpacks_what_is_sent_packed(server: Serving, path: str) -> None:
+def test_nothing_unpacks_what_is_sent_packed(
+    server: Serving, memory: Callable[[], int], path: str
+) -> None:
     """100 MB of text that weigh 100 kB: to be kept as they are, or no JSON."""
     packed = gzip.compress(b'{"team": "two", "message": "' + b"x" * 100_000_000 + b'"}')
-    before = _memory(server)
+    before = memory()
     answer = server.call("POST", path, data=packed, headers={"Content-Encoding": "gzip"})
     if "files" in path:
         assert (answer.status, answer.json["size"]) == (201, len(packed))
     else:
         # A2A tells errors of requests with status 200, as JSON-RPC does.
         assert 400 <= answer.status < 500 or "error" in answer.json
-    assert _memory(server) - before < MOST_GROWTH
+    assert memory() - before < MOST_GROWTH
 
 
-def test_an_archive_that_is_handed_in_stays_an_archive(server: Serving) -> None:
+def test_an_archive_that_is_handed_in_stays_an_archive(
+    server: Serving, memory: Callable[[], int]
+) -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("../../bomb", bytes(50_000_000))
-    before = _memory(server)
+    before = memory()
     answer = server.call("POST", "/api/v1/files?name=bomb.zip", data=made.getvalue())
     assert (answer.status, answer.json["size"]) == (201, len(made.getvalue()))
     run_id = server.begin("two", files=[answer.json["id"]])
     assert server.ended(run_id)["status"] == "finished"
-    assert _memory(server) - before < MOST_GROWTH
+    assert memory() - before < MOST_GROWTH
 
 
 def test_a_body_that_is_deep_in_a_door_breaks_nothing(server: Serving) -> None:
