@@ -26,7 +26,7 @@ from .egress import Egress
 from .gate import PORT, Gate
 from .interpreter import Interpreter
 from .plan import Mount
-from .runner_setup import INSIDE, installers, variables
+from .runner_setup import INSIDE, installers, limits, variables
 from .waker import Waker
 
 if TYPE_CHECKING:
@@ -291,9 +291,7 @@ def _setup(plan: ContainerPlan) -> dict[str, Any]:
     }
     return {
         "limits": {
-            "memory_bytes": plan.memory_mb << 20,
-            "disk_bytes": plan.disk_mb << 20,
-            "processes": plan.processes,
+            **limits(memory_mb=plan.memory_mb, disk_mb=plan.disk_mb, processes=plan.processes),
             # The kernel counts everything that this user runs on the host; the container has a
             # limit of its own.
             "user_processes": 1 << 20,

@@ -11,7 +11,7 @@ from typing import Any
 from .gate import PORT
 from .group import Group, make_group
 from .plan import Plan
-from .runner_setup import INSIDE, installers, variables
+from .runner_setup import INSIDE, installers, limits, variables
 from .waker import Waker
 
 __all__ = [
@@ -112,11 +112,7 @@ def setup_of(plan: Plan, *, inside: str = INSIDE, door: int = -1) -> dict[str, A
         **plan.env,
     }
     return {
-        "limits": {
-            "memory_bytes": plan.memory_mb << 20,
-            "disk_bytes": plan.disk_mb << 20,
-            "processes": plan.processes,
-        },
+        "limits": limits(memory_mb=plan.memory_mb, disk_mb=plan.disk_mb, processes=plan.processes),
         "files": installers(program, inside=inside),
         "links": {f"{inside}/bin/{name}": program for name in ("python", "python3")},
         "home": f"{inside}/home",

@@ -19,7 +19,7 @@ from .canary import PRELUDE
 from .kubernetes_cluster import Cluster, Refused
 from .kubernetes_link import PodLink, open_exec
 from .kubernetes_manifest import PodPlan, manifest_of
-from .runner_setup import variables
+from .runner_setup import limits, variables
 from .waker import Waker
 
 __all__ = ["POLICIES", "start_pod"]
@@ -335,9 +335,7 @@ def _setup(plan: PodPlan) -> dict[str, Any]:
     }
     return {
         "limits": {
-            "memory_bytes": plan.memory_mb << 20,
-            "disk_bytes": plan.disk_mb << 20,
-            "processes": plan.processes,
+            **limits(memory_mb=plan.memory_mb, disk_mb=plan.disk_mb, processes=plan.processes),
             # The kernel counts everything that this id runs on the node.
             "user_processes": 1 << 20,
         },

@@ -7,10 +7,19 @@ from pathlib import Path
 from .egress import Egress
 from .gate import PORT
 
-__all__ = ["INSIDE", "installers", "variables"]
+__all__ = ["INSIDE", "installers", "limits", "variables"]
 
 #: Where a runner keeps its own things, unless its wall needs another place.
 INSIDE = "/run/autogen"
+
+
+def limits(*, memory_mb: int, disk_mb: int, processes: int) -> dict[str, int]:
+    """What all processes of a block may use together."""
+    return {
+        "memory_bytes": memory_mb << 20,
+        "disk_bytes": disk_mb << 20,
+        "processes": processes,
+    }
 
 
 def variables(*, home: str, work_dir: str, egress: Egress | None = None) -> dict[str, str]:

@@ -590,7 +590,8 @@ class Runtime:
         Args:
             teams_in: The folder.
             is_eager: What this Runtime submits begins here at once, instead of with whichever
-                worker takes it from the queue, which takes up to 0.25 s. Start the worker first.
+                worker takes it from the queue, which takes up to 0.25 s, and longer for a worker of
+                many teams. Start the worker first.
             policy: What the code of the teams must keep to; None for what the teams say.
             concurrency: How many chats of each team one worker has under way at most; what the
                 worker says that was started last holds for all. None for any number.
