@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from anyio import CancelScope
+from anyio.lowlevel import checkpoint
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,10 +20,6 @@ __all__ = ["Exchange"]
 #: So much of a body that is too large is read, and forgotten, before that is said: many clients
 #: read no answer before they have sent everything.
 _MOST_IGNORED = 16 * 1024 * 1024
-
-
-class _Over(Exception):
-    """The answer has ended; what makes it may stop."""
 
 
 class Exchange:
@@ -83,7 +80,7 @@ class Exchange:
         try:
             await app(self._scope, self.receive, self.send)
         except Exception:
-            # Applications with tasks of their own raise it in groups.
+            # Some applications fail where they are cancelled.
             if not self._is_over:
                 raise
 
@@ -93,16 +90,14 @@ class Exchange:
         await answer(self._scope, self._receive, self._sent)
 
     async def receive(self) -> Message:
-        """What comes of the request.
-
-        Raises:
-            Problem: 413; the body is too large.
-        """
+        """What comes of the request; one whose body is too large is refused and ends here."""
         message = await self._receive()
         self._n_bytes += len(message.get("body", b""))
         if self._n_bytes > self._most:
             await self._ignore(message)
-            raise self._too_large
+            await self._refuse()
+            await checkpoint()
+            return {"type": "http.disconnect"}
         return message
 
     async def _ignore(self, message: Message) -> None:
@@ -112,17 +107,12 @@ class Exchange:
             self._n_bytes += len(message.get("body", b""))
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer.
-
-        Raises:
-            _Over: There was another answer, or it has ended before.
-        """
+        """Send a part of the answer; what comes after its end goes nowhere."""
         if self._is_over:
-            raise _Over
+            # Whoever makes it is cancelled here. An error of ours would be logged by some of them.
+            await checkpoint()
+            return
         if message["type"] == "http.response.start":
-            if self._n_bytes > self._most:
-                await self._refuse()
-                raise _Over
             self._is_stream = "content-length" not in MutableHeaders(scope=message)
         await self._sent(message)
 
@@ -140,8 +130,7 @@ class Exchange:
 
     async def _refuse(self) -> None:
         self._is_over = True
-        await self.tell(self._too_large)
-
-    @property
-    def _too_large(self) -> Problem:
-        return Problem(413, f"the body is larger than {self._most} bytes.")
+        if not self._is_started:
+            await self.tell(Problem(413, f"the body is larger than {self._most} bytes."))
+        if self._answering is not None:
+            self._answering.cancel()
