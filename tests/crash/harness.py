@@ -70,6 +70,14 @@ class Worker:
     born_at: float = field(default_factory=time.monotonic)
 
 
+def _stands(stat: Path) -> bool:
+    """Whether a thread is stopped, or has ended."""
+    try:
+        return stat.read_text().rpartition(") ")[2][0] in "TtZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Harness:
     """One database, its workers, and the world around them."""
 
@@ -187,11 +195,17 @@ class Harness:
 
     def stop(self, worker: Worker) -> None:
         """SIGSTOP, at a moment at which it does not keep the whole file locked."""
-        self._signal(worker, signal.SIGSTOP)
+        self._halt(worker)
         while self._is_locked():
             self._signal(worker, signal.SIGCONT)
             time.sleep(0.003)
-            self._signal(worker, signal.SIGSTOP)
+            self._halt(worker)
+
+    def _halt(self, worker: Worker) -> None:
+        """SIGSTOP, until each of its threads stands: on a busy machine one may run on for a bit."""
+        self._signal(worker, signal.SIGSTOP)
+        threads = Path(f"/proc/{worker.pid}/task")
+        self.wait_for(lambda: all(_stands(one) for one in threads.glob("*/stat")), step_s=0.001)
 
     def _is_locked(self) -> bool:
         if not self.url.startswith("sqlite"):
