@@ -289,6 +289,32 @@ def test_old_messages_of_a_long_run_are_shown_to_whoever_scrolls_up(studio, look
     expect(window.messages.first).to_be_in_viewport()
 
 
+#: Old messages go and a long one comes, before the browser has told of the first.
+MOVED = """messages => {
+    for (const one of messages.slice(0, 100)) one.style.display = "none";
+    document.body.offsetHeight;
+    messages.at(-1).style.paddingTop = "2000px";
+}"""
+
+
+def test_what_the_browser_moves_leaves_the_page_at_its_end(studio, look):
+    run_id = studio.begin("long", "Go.")
+    window = look().enter().open(run_id)
+    expect(window.transcript).to_contain_text("turn 250", timeout=60_000)
+    studio.ended(run_id)
+    expect(window.button("Newest")).to_have_count(0)
+    window.messages.evaluate_all(MOVED)
+    end = window.page.locator(".end")
+    expect(end).to_be_in_viewport()
+    window.page.mouse.wheel(0, -200)
+    expect(window.button("Newest")).to_be_visible()
+    window.messages.last.evaluate("one => { one.style.paddingBottom = '2000px' }")
+    expect(end).not_to_be_in_viewport()
+    window.button("Newest").click()
+    expect(end).to_be_in_viewport()
+    expect(window.button("Newest")).to_have_count(0)
+
+
 def test_views_of_a_run_have_addresses_and_the_way_back(studio, look):
     run_id = studio.begin("group", "Why is the sky blue?")
     studio.ended(run_id)

@@ -13,6 +13,7 @@ import type {
   ToolItem,
 } from "../model/reducer";
 import { bytes, clipped, clock, duration } from "../ui/format";
+import { useFollowing } from "../ui/following";
 import { useHue } from "../ui/hues";
 import { Icon } from "../ui/icons";
 import { useNear } from "../ui/near";
@@ -43,30 +44,7 @@ export function Transcript(props: {
   children: ReactNode;
 }) {
   const { items, live, allowed, artifacts, isLoading, isOver, chosen, doings, children } = props;
-  const body = useRef<HTMLDivElement>(null);
-  const end = useRef<HTMLDivElement>(null);
-  const [isFollowing, setFollowing] = useState(true);
-
-  // As long as its end is in view, the page stays at the end; whoever scrolls up is left alone.
-  useEffect(() => {
-    const page = document.documentElement;
-    let before = page.scrollTop;
-    const see = (): void => {
-      if (page.scrollHeight - page.clientHeight - page.scrollTop < 120) setFollowing(true);
-      // What grows below has nobody scroll up.
-      else if (page.scrollTop < before) setFollowing(false);
-      before = page.scrollTop;
-    };
-    window.addEventListener("scroll", see, { passive: true });
-    return () => window.removeEventListener("scroll", see);
-  }, []);
-  useEffect(() => {
-    if (!isFollowing || !body.current) return;
-    // Words, pictures and questions: whatever makes it longer.
-    const growth = new ResizeObserver(() => end.current?.scrollIntoView({ block: "end" }));
-    growth.observe(body.current);
-    return () => growth.disconnect();
-  }, [isFollowing]);
+  const { body, end, isFollowing, leave } = useFollowing();
 
   const [first, setFirst] = useState(0);
   const newest = Math.max(0, Math.ceil((items.length - MOST_ITEMS) / FEWEST_MORE) * FEWEST_MORE);
@@ -89,9 +67,9 @@ export function Transcript(props: {
   const chosenAt = chosen === null ? -1 : items.findIndex((one) => one.pos === chosen);
   useLayoutEffect(() => {
     if (chosenAt < 0) return;
-    setFollowing(false);
+    leave();
     setFirst((before) => Math.min(before, Math.max(0, chosenAt - 20)));
-  }, [chosenAt]);
+  }, [chosenAt, leave]);
   useEffect(() => {
     if (chosen !== null) {
       document.getElementById(`event-${chosen}`)?.scrollIntoView({ block: "nearest" });
