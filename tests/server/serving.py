@@ -155,6 +155,18 @@ class Serving:
         assert answer.status == 200, answer.text
         return answer.json
 
+    def pages(self, path: str, *, limit: int, token: str = "") -> list[list[Any]]:
+        """The items of a list, each page of them."""
+        found: list[list[Any]] = []
+        more, mark = f"{path}{'&' if '?' in path else '?'}limit={limit}", ""
+        while True:
+            answer = self.call("GET", more + mark, token=token)
+            assert answer.status == 200, answer.text
+            found.append(answer.json["items"])
+            if answer.json["next"] is None:
+                return found
+            mark = f"&cursor={answer.json['next']}"
+
     def begin(self, team: str, message: str = "hi", **more: Any) -> str:
         """Begin a run; its id."""
         answer = self.call("POST", "/api/v1/runs", {"team": team, "message": message, **more})

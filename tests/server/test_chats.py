@@ -105,13 +105,7 @@ def test_chats_are_listed_in_pages(doors: Serving) -> None:
     for name in names:
         doors.ended(say(doors, name, "hello", team="echo").json["id"])
     doors.ended(say(doors, names[0], "more").json["id"])
-    found, cursor = [], ""
-    while True:
-        page = doors.get(f"{CHATS}?limit=2{cursor}")
-        found += [chat["name"] for chat in page["items"]]
-        if page["next"] is None:
-            break
-        cursor = f"&cursor={page['next']}"
+    found = [chat["name"] for page in doors.pages(CHATS, limit=2) for chat in page]
     assert len(found) == len(set(found))
     assert [name for name in found if name in names] == [names[0], names[2], names[1]]
 
@@ -119,15 +113,10 @@ def test_chats_are_listed_in_pages(doors: Serving) -> None:
 def test_messages_and_runs_of_a_chat_come_in_pages(doors: Serving) -> None:
     for text in ("one", "two", "three"):
         doors.ended(say(doors, "long", text, team="echo").json["id"])
-    whole, found, cursor = said_in(doors, "long")["items"], [], ""
+    whole = said_in(doors, "long")["items"]
     assert len(whole) == 6
-    while True:
-        page = said_in(doors, "long", f"?limit=1{cursor}")
-        found += page["items"]
-        if page["next"] is None:
-            break
-        cursor = f"&cursor={page['next']}"
-    assert found == whole
+    found = doors.pages(f"{CHATS}/long/messages", limit=1)
+    assert [one for page in found for one in page] == whole
     first = doors.get(f"{CHATS}/long?limit=2")
     rest = doors.get(f"{CHATS}/long?limit=2&cursor={first['next']}")
     titles = [run["title"] for run in [*first["runs"], *rest["runs"]]]

@@ -334,14 +334,8 @@ def test_a_budget_that_is_spent_begins_nothing(live: Serving) -> None:
     names = [budget["name"] for budget in live.get("/api/v1/budgets")["items"]]
     assert {"june", "july x", "Run x"} <= set(names)
     assert not [name for name in names if name.startswith("run ")]
-    paged, path = [], "/api/v1/budgets?limit=1"
-    while True:
-        page = live.get(path)
-        paged += [budget["name"] for budget in page["items"]]
-        if page["next"] is None:
-            break
-        path = f"/api/v1/budgets?limit=1&cursor={page['next']}"
-    assert paged == names
+    pages = live.pages("/api/v1/budgets", limit=1)
+    assert [budget["name"] for page in pages for budget in page] == names
 
 
 def test_two_runs_are_compared_by_what_was_said(live: Serving) -> None:

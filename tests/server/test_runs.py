@@ -80,13 +80,8 @@ def test_pages_of_runs_have_each_run_once(server: Serving) -> None:
     made = {server.begin("alone") for _ in range(5)}
     for run_id in made:
         server.ended(run_id)
-    found, cursor = [], ""
-    while True:
-        page = server.get(f"/api/v1/runs?team=alone&status=finished&limit=2{cursor}")
-        found += [run["id"] for run in page["items"]]
-        if page["next"] is None:
-            break
-        cursor = f"&cursor={page['next']}"
+    pages = server.pages("/api/v1/runs?team=alone&status=finished", limit=2)
+    found = [run["id"] for page in pages for run in page]
     assert len(found) == len(set(found))
     assert made <= set(found)
 

@@ -107,6 +107,49 @@ def test_cursors_of_others_are_those_of_nothing(two: Two) -> None:
     assert two.as_ann("GET", f"/runs?cursor={forged[0]}").status == 200
 
 
+def test_questions_come_in_pages_and_none_of_others(two: Two) -> None:
+    runs = {two.as_ann("POST", "/runs", {"team": "ask", "message": "hi"}).json["id"] for _ in "abc"}
+    end = time.monotonic() + WAIT_S
+    while not runs <= {one["run_id"] for one in two.as_ann("GET", "/questions").json["items"]}:
+        assert time.monotonic() < end
+    whole = two.as_ann("GET", "/questions").json["items"]
+    pages = two.server.pages("/api/v1/questions", limit=2, token=two.ann)
+    assert [one for page in pages for one in page] == whole
+    assert {len(page) for page in pages[:-1]} == {2}
+    forged = [_cursor(text) for text in (whole[0]["id"], uuid.uuid4().hex, "' or 1=1 --")]
+    answers = [two.as_ben("GET", f"/questions?cursor={cursor}") for cursor in forged]
+    assert {(answer.status, answer.text) for answer in answers} == {(422, answers[0].text)}
+    # An answered one may have been the last of a page.
+    page = two.as_ann("GET", "/questions?limit=1&status=open").json
+    told = {"action": "stop"}
+    assert two.as_ann("POST", f"/questions/{page['items'][0]['id']}/answer", told).status == 200
+    rest = two.as_ann("GET", f"/questions?status=open&cursor={page['next']}").json["items"]
+    assert rest[0]["id"] != page["items"][0]["id"]
+
+
+def test_keys_come_in_pages_and_none_of_others(two: Two) -> None:
+    for n in range(3):
+        two.server.call(
+            "POST", "/api/v1/keys", {"name": f"cyd {n}", "scopes": ["runs:read"], "owner": "cyd"}
+        )
+    made = two.server.call(
+        "POST", "/api/v1/keys", {"name": "admin of cyd", "owner": "cyd", "scopes": ["keys:admin"]}
+    )
+    whole = two.server.get("/api/v1/keys")["items"]
+    pages = two.server.pages("/api/v1/keys", limit=2)
+    assert [one for page in pages for one in page] == whole
+    token = made.json["key"]
+    hers = two.server.pages("/api/v1/keys", limit=3, token=token)
+    assert [[one["name"] for one in page] for page in hers] == [
+        ["cyd 0", "cyd 1", "cyd 2"],
+        ["admin of cyd"],
+    ]
+    of_others = next(one["id"] for one in whole if one["owner"] != "cyd")
+    for text in (of_others, "nobody"):
+        path = f"/api/v1/keys?cursor={_cursor(text)}"
+        assert two.server.call("GET", path, token=token).status == 422
+
+
 def test_a_key_for_asking_again_is_each_callers_own(two: Two) -> None:
     asked, key = {"team": "talk", "message": "hi"}, {"Idempotency-Key": "the same"}
     hers = two.as_ann("POST", "/runs", asked, headers=key)

@@ -381,10 +381,23 @@ class Runtime:
         status: str | None = "open",
         run_id: str | None = None,
         belongs_to: str | None = None,
+        after: str | None = None,
+        limit: int = 1000,
     ) -> list[QuestionRecord]:
-        """Questions to people, the oldest first; `status` None for all."""
+        """Questions to people, the oldest first.
+
+        Args:
+            status: Only those; None for all.
+            run_id: Only those of this run.
+            belongs_to: Only those of this caller of a server.
+            after: The id of the last question of the page before.
+            limit: The most to give.
+
+        Raises:
+            UnknownQuestion: There is no question `after`.
+        """
         return self._database.questions.questions(
-            status=status, run_id=run_id, belongs_to=belongs_to
+            status=status, run_id=run_id, belongs_to=belongs_to, after=after, limit=limit
         )
 
     def question(self, question_id: str) -> QuestionRecord:

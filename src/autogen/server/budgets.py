@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Response
 
 from ..errors import UnknownRun
 from ..runtime.worker import is_own_budget
 from ..store.account import BudgetRecord
 from .callers import Caller, needs
-from .common import Limit, Parts, PartsOf, cursor_of, id_of_cursor, router
+from .common import Cursor, Limit, Parts, PartsOf, cursor_of, id_of_cursor, router
 from .problems import Problem
 from .schemas import PLAIN, BudgetIn, BudgetOut, BudgetPage
 from .telling import as_json, budget_of
@@ -29,7 +29,7 @@ Name = Annotated[str, Path(min_length=1, max_length=100, pattern=PLAIN)]
 @budgets.get("/budgets", response_model=BudgetPage, dependencies=[needs("budgets:read")])
 def list_budgets(
     parts: PartsOf,
-    cursor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    cursor: Cursor = None,
     limit: Limit = 1000,
 ) -> Response:
     """The budgets that runs share, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Response
 from pydantic import AfterValidator
 
 from ..errors import UnknownRun
@@ -12,10 +12,12 @@ from ..store.chats import ChatMark, ChatRecord
 from .callers import Caller, CallerOf, needs
 from .common import (
     MOST_TIME_S,
+    Cursor,
     Limit,
     Parts,
     PartsOf,
     cursor_of,
+    gone,
     id_of_cursor,
     router,
     two_of_cursor,
@@ -46,7 +48,6 @@ _MOST_NAME = 200
 Name = Annotated[
     str, Path(min_length=1, max_length=3 * _MOST_NAME, pattern=PLAIN), AfterValidator(with_slashes)
 ]
-Cursor = Annotated[str | None, Query(min_length=1, max_length=1500)]
 
 
 @chats.get("/chats", response_model=ChatPage, dependencies=[needs("runs:read")])
@@ -73,7 +74,7 @@ def get_chat(
     try:
         found = parts.runtime.chats.runs(caller.id, name, before=before, limit=limit)
     except UnknownRun:
-        raise _gone() from None
+        raise gone("run") from None
     more = found[-1].id if len(found) == limit else None
     return as_json({**told, "runs": runs_of(parts.runtime, found), "next": _cursor(more)})
 
@@ -93,7 +94,7 @@ def list_chat_messages(
     try:
         found = parts.runtime.chats.messages(caller.id, name, after=after, limit=limit)
     except UnknownRun:
-        raise _gone() from None
+        raise gone("run") from None
     items = [{**message_of(event), "run_id": event.run_id} for event in found]
     more = f"{found[-1].pos} {found[-1].run_id}" if len(found) == limit else None
     return as_json({"items": items, "next": _cursor(more)})
@@ -133,7 +134,3 @@ def _own(parts: Parts, caller: Caller, name: str, *, hint: str = "") -> ChatReco
 
 def _cursor(text: str | None) -> str | None:
     return None if text is None else cursor_of(text)
-
-
-def _gone() -> Problem:
-    return Problem(422, "the run of this cursor is gone; list from the beginning.")

@@ -33,6 +33,7 @@ __all__ = [
     "PartsOf",
     "RunId",
     "cursor_of",
+    "gone",
     "id_of_cursor",
     "made",
     "router",
@@ -72,6 +73,7 @@ RunId = Annotated[
     str, Path(min_length=1, max_length=200, pattern=_ID), AfterValidator(with_slashes)
 ]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(min_length=1, max_length=1500)]
 After = Annotated[int, Query(ge=0, le=MOST_POS, description="The number of the last known event.")]
 
 
@@ -138,6 +140,11 @@ def two_of_cursor(cursor: str, *, most: float) -> tuple[float, str]:
     if not (name and 0 <= number <= most):
         raise _no_cursor()
     return number, name
+
+
+def gone(what: str) -> Problem:
+    """What is told of a cursor whose page began after something that is deleted."""
+    return Problem(422, f"the {what} of this cursor is gone; list from the beginning.")
 
 
 def _no_cursor() -> Problem:

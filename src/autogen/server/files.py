@@ -12,7 +12,17 @@ from fastapi.concurrency import run_in_threadpool
 from ..errors import UnknownFile
 from ..store.blobs import MOST_FILE_BYTES, FileRecord
 from .callers import Caller, CallerOf, needs
-from .common import MOST_TIME_S, Limit, Parts, PartsOf, RunId, cursor_of, router, two_of_cursor
+from .common import (
+    MOST_TIME_S,
+    Cursor,
+    Limit,
+    Parts,
+    PartsOf,
+    RunId,
+    cursor_of,
+    router,
+    two_of_cursor,
+)
 from .problems import Problem
 from .schemas import PLAIN, FileOut, FilePage
 from .telling import as_json, file_of
@@ -99,7 +109,7 @@ def _check_name(name: str) -> None:
 def list_files(
     parts: PartsOf,
     caller: CallerOf,
-    cursor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
     """The caller's files, the newest first."""

@@ -9,7 +9,7 @@ from fastapi import Path, Response
 from ..store.base import KeyRecord
 from .budgets import may_name
 from .callers import SCOPES, Caller, CallerOf, needs
-from .common import PartsOf, router
+from .common import Cursor, Limit, PartsOf, cursor_of, id_of_cursor, router
 from .problems import Problem
 from .schemas import KeyIn, KeyMade, KeyPage
 from .telling import as_json
@@ -29,10 +29,14 @@ def _told(record: KeyRecord) -> dict[str, object]:
 
 
 @keys.get("/keys", response_model=KeyPage, dependencies=[needs("keys:admin")])
-def list_keys(parts: PartsOf, caller: CallerOf) -> Response:
+def list_keys(
+    parts: PartsOf, caller: CallerOf, cursor: Cursor = None, limit: Limit = 1000
+) -> Response:
     """The caller's keys, the oldest first, revoked ones included; `admin` sees everybody's."""
-    found = [one for one in parts.runtime.keys.all() if caller.owns(one.owner)]
-    return as_json({"items": [_told(record) for record in found]})
+    after = None if cursor is None else id_of_cursor(cursor)
+    found = parts.runtime.keys.all(owner=caller.sees, after=after, limit=limit)
+    more = cursor_of(found[-1].id) if len(found) == limit else None
+    return as_json({"items": [_told(record) for record in found], "next": more})
 
 
 @keys.post("/keys", status_code=201, response_model=KeyMade, dependencies=[needs("keys:admin")])
@@ -81,7 +85,7 @@ def _limits(caller: Caller, asked: KeyIn) -> tuple[str | None, int | None]:
 @keys.delete("/keys/{name}", status_code=204, dependencies=[needs("keys:admin")])
 def revoke_key(parts: PartsOf, caller: CallerOf, name: Name) -> Response:
     """Have a key hold no longer, within two seconds on every server."""
-    its = [one for one in parts.runtime.keys.all() if one.name == name and caller.owns(one.owner)]
+    its = [one for one in parts.runtime.keys.all(owner=caller.sees) if one.name == name]
     if not its:
         raise Problem(404, f"there is no key {name!a}.")
     parts.runtime.keys.revoke(name)

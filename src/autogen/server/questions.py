@@ -8,7 +8,17 @@ from fastapi import Query, Response
 
 from ..errors import UnknownQuestion
 from .callers import CallerOf, needs
-from .common import PartsOf, RunId, router, run_of_caller
+from .common import (
+    Cursor,
+    Limit,
+    PartsOf,
+    RunId,
+    cursor_of,
+    gone,
+    id_of_cursor,
+    router,
+    run_of_caller,
+)
 from .problems import Problem
 from .schemas import AnswerIn, QuestionOut, QuestionPage
 from .telling import as_json, question_of
@@ -24,10 +34,19 @@ def list_questions(
     caller: CallerOf,
     status: Literal["open", "answered", "expired", "withdrawn"] | None = None,
     run_id: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 1000,
 ) -> Response:
-    """Questions, the oldest first; at most 1000."""
-    found = parts.runtime.questions(status=status, run_id=run_id, belongs_to=caller.sees)
-    return as_json({"items": [question_of(record) for record in found]})
+    """Questions, the oldest first."""
+    after = None if cursor is None else id_of_cursor(cursor)
+    try:
+        found = parts.runtime.questions(
+            status=status, run_id=run_id, belongs_to=caller.sees, after=after, limit=limit
+        )
+    except UnknownQuestion:
+        raise gone("question") from None
+    more = cursor_of(found[-1].id) if len(found) == limit else None
+    return as_json({"items": [question_of(record) for record in found], "next": more})
 
 
 @questions.post(

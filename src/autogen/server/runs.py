@@ -18,11 +18,13 @@ from .budgets import may_name, unspent
 from .callers import Caller, CallerOf, needs
 from .common import (
     After,
+    Cursor,
     Limit,
     Parts,
     PartsOf,
     RunId,
     cursor_of,
+    gone,
     id_of_cursor,
     made,
     router,
@@ -135,7 +137,7 @@ def list_runs(
     caller: CallerOf,
     status: Annotated[str | None, Query(pattern=f"^({_STATUSES})$")] = None,
     team: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = None,
-    cursor: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
     """Runs, the newest first."""
@@ -147,7 +149,7 @@ def list_runs(
             status=status, team=team, belongs_to=caller.sees, after=after, limit=limit
         )
     except (UnknownRun, Problem):
-        raise Problem(422, "the run of this cursor is gone; list from the beginning.") from None
+        raise gone("run") from None
     more = cursor_of(found[-1].id) if len(found) == limit else None
     return as_json({"items": runs_of(parts.runtime, found), "next": more})
 

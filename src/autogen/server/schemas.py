@@ -226,9 +226,10 @@ class KeyMade(KeyOut):
 
 
 class KeyPage(BaseModel):
-    """Keys, the oldest first."""
+    """Keys, the oldest first; `next` is the cursor of the next page, if there is one."""
 
     items: list[KeyOut]
+    next: str | None
 
 
 class TeamOut(BaseModel):
@@ -488,9 +489,10 @@ class QuestionOut(BaseModel):
 
 
 class QuestionPage(BaseModel):
-    """Questions, the oldest first."""
+    """Questions, the oldest first; `next` is the cursor of the next page, if there is one."""
 
     items: list[QuestionOut]
+    next: str | None
 
 
 class UsageOut(BaseModel):

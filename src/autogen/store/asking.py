@@ -125,18 +125,38 @@ class Questions:
         status: str | None = "open",
         run_id: str | None = None,
         belongs_to: str | None = None,
+        after: str | None = None,
         limit: int = 1000,
     ) -> list[QuestionRecord]:
-        """Questions, the oldest first; `status` None for all, `belongs_to` for one caller's."""
-        query = sa.select(questions).order_by(questions.c.asked_at, questions.c.id).limit(limit)
+        """Questions, the oldest first.
+
+        Args:
+            status: Only those; None for all.
+            run_id: Only those of this run.
+            belongs_to: Only those of this caller.
+            after: The id of the last question of the page before.
+            limit: The most to give.
+
+        Raises:
+            UnknownQuestion: There is no question `after`.
+        """
+        theirs = []
+        if run_id is not None:
+            theirs.append(questions.c.run_id == run_id)
+        if belongs_to is not None:
+            of_caller = sa.select(runs.c.id).where(runs.c.belongs_to == belongs_to)
+            theirs.append(questions.c.run_id.in_(of_caller))
+        place = (questions.c.asked_at, questions.c.id)
+        query = sa.select(questions).where(*theirs).order_by(*place).limit(limit)
         if status is not None:
             query = query.where(questions.c.status == status)
-        if run_id is not None:
-            query = query.where(questions.c.run_id == run_id)
-        if belongs_to is not None:
-            its = sa.select(runs.c.id).where(runs.c.belongs_to == belongs_to)
-            query = query.where(questions.c.run_id.in_(its))
         with self._store.reading("the questions") as connection:
+            if after is not None:
+                last = sa.select(questions.c.asked_at).where(questions.c.id == after, *theirs)
+                at = connection.execute(last).scalar()
+                if at is None:
+                    raise UnknownQuestion(f"there is no question {after!r} to list those after.")
+                query = query.where(sa.tuple_(*place) > sa.tuple_(at, after))
             return [_record(row) for row in connection.execute(query).mappings()]
 
     def answer(self, question_id: str, answer: str, *, by: str | None = None) -> QuestionRecord:

@@ -88,10 +88,29 @@ class Keys:
             query = sa.select(keys).where(keys.c.id == key_id)
             return key, _record(connection.execute(query).mappings().one())
 
-    def all(self) -> list[KeyRecord]:
-        """Every key, the oldest first, revoked ones included."""
-        query = sa.select(keys).order_by(keys.c.created_at, keys.c.id)
+    def all(
+        self, *, owner: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> list[KeyRecord]:
+        """Keys, the oldest first, revoked ones included.
+
+        Args:
+            owner: Only those of this owner.
+            after: The id of the last key of the page before.
+            limit: The most to give; None for all there are.
+
+        Raises:
+            UsageError: There is no key `after`.
+        """
+        theirs = [] if owner is None else [keys.c.owner == owner]
+        place = (keys.c.created_at, keys.c.id)
+        query = sa.select(keys).where(*theirs).order_by(*place).limit(limit)
         with self._store.reading("the keys") as connection:
+            if after is not None:
+                last = sa.select(keys.c.created_at).where(keys.c.id == after, *theirs)
+                at = connection.execute(last).scalar()
+                if at is None:
+                    raise UsageError(f"there is no key {after!r} to list those after.")
+                query = query.where(sa.tuple_(*place) > sa.tuple_(at, after))
             return [_record(row) for row in connection.execute(query).mappings()]
 
     def is_any(self) -> bool:
