@@ -193,6 +193,24 @@ def test_a_worker_runs_what_is_submitted_and_asks_people(
         assert inside("prune", "--older-than", "0s", "--yes")[:2] == (0, "1 run deleted\n")
 
 
+def test_whoever_waits_is_told_that_no_worker_or_no_person_is_there(
+    tmp_path: Path, autogen: Callable[..., Any], inside: Callable[..., Any]
+) -> None:
+    with LoopbackLLM(lambda request: "answer") as service:
+        text = TEAM.format(url=service.base_url, mode="ALWAYS")
+        (tmp_path / "pair.team.yaml").write_text(text)
+        waiting = autogen("submit", "pair", "hello", "--id", "talk", "--wait")
+        said = waiting.stderr.readline()
+        assert "talk is queued: no worker that knows the team 'pair' has taken it up" in said
+        worker = autogen("worker", "--teams", ".")
+        assert "talk is waiting: an agent asks a person" in waiting.stderr.readline()
+        assert inside("answer", inside("answer")[1].split()[0], "--stop")[0] == 0
+        out, err = waiting.communicate(timeout=60)
+        assert (waiting.returncode, out, err) == (0, "talk\nanswer\n", "")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+
+
 def test_what_an_agent_proposes_is_edited_from_the_shell(
     tmp_path: Path, autogen: Callable[..., Any], inside: Callable[..., Any]
 ) -> None:

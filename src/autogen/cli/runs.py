@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from ..runtime.runtime import Runtime
 from ..store.base import QuestionRecord, RunRecord
 from .outcome import ExitCode, code_of_stop, exit_with_words, say
 from .pen import harmless
+from .screen import pen_for
 
 __all__ = [
     "answer",
@@ -35,6 +37,10 @@ __all__ = [
 _PERIOD = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _WIDTH = 72
+
+#: How often somebody who waits looks, and after how long they are told what is missing.
+_LOOK_S = 0.5
+_PATIENCE_S = 3.0
 
 
 @contextmanager
@@ -68,9 +74,40 @@ def submit(
         print(name, flush=True)
         if not is_waited_for:
             return int(ExitCode.DONE)
-        record = runtime.wait(name)
+        record = _end_of(runtime, name)
         print(harmless(str((record.result or {}).get("summary") or "")))
         return _code_of(record)
+
+
+def _end_of(runtime: Runtime, run_id: str) -> RunRecord:
+    """The run at its end; on the way it is said how it stands, and once what could bring it on."""
+    pen, begun = pen_for(sys.stderr), time.monotonic()
+    said: set[str | None] = {None}
+    try:
+        while True:
+            try:
+                return runtime.wait(run_id, timeout_s=_LOOK_S)
+            except TimeoutError:
+                record = runtime.run(run_id)
+            pen.status(f"{run_id} is {record.status}")
+            hint = _hint(record)
+            if hint not in said and time.monotonic() - begun >= _PATIENCE_S:
+                said.add(hint)
+                pen.pause()
+                say(f"autogen: {run_id} is {record.status}: {hint}.")
+    finally:
+        pen.pause()
+
+
+def _hint(record: RunRecord) -> str | None:
+    if record.status == "waiting":
+        return "an agent asks a person; `autogen answer` shows what"
+    if record.status == "queued" and record.attempts == 0:
+        return (
+            f"no worker that knows the team {record.team!r} has taken it up; "
+            "`autogen worker --teams DIR` starts one"
+        )
+    return None
 
 
 def _code_of(record: RunRecord) -> int:
