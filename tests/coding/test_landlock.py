@@ -317,19 +317,21 @@ def test_stopped_block_ends_with_the_time(make, run):
     assert run(box, "print('fine')").output == "fine\n"
 
 
-def test_nothing_is_left_behind(make, run, eventually):
+def test_nothing_is_left_behind(make, run, place, monkeypatch, eventually):
     gc.collect()
-    folders = set(os.listdir(tempfile.gettempdir()))
+    temporary = place / "temporary"
+    temporary.mkdir(mode=0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     files = len(os.listdir("/proc/self/fd"))
     box = make()
     run(box, "sleep 60 & echo x", "sh")
     process = supervisor(box)
+    assert len(list(temporary.iterdir())) == 1
     below = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     box.stop()
     assert process.poll() is not None
     eventually(lambda: not running(below))
-    left = {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("autogen-wall")}
-    assert not left - folders
+    assert list(temporary.iterdir()) == []
     assert len(os.listdir("/proc/self/fd")) <= files + 1
 
 

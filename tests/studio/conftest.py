@@ -72,6 +72,7 @@ def studio(
     serving = Studio(database)
     yield serving
     assert serving.stop() == 0
+    print("".join(serving.said))
     assert serving.token not in "".join(serving.said[2:])
 
 
@@ -89,6 +90,7 @@ def own_studio(model: LoopbackLLM, tmp_path: Path) -> Iterator[Callable[..., Stu
     for serving in started:
         if serving.process.poll() is None:
             serving.stop()
+        print("".join(serving.said))
 
 
 @pytest.fixture

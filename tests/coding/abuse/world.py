@@ -106,9 +106,9 @@ class World:
         self._open.callback(shutil.rmtree, self.base, ignore_errors=True)
         self.work, self.outside = self.base / "w" / "work", self.base / "w" / "outside"
         self.uid = uid = os.geteuid() if place.uid is None else place.uid
-        for folder in (self.base / "w", self.work, self.outside, self.base / "cache"):
-            folder.mkdir()
-            os.chown(folder, uid, uid)
+        for name in ("w", "w/work", "w/outside", "cache", "tmp"):
+            (self.base / name).mkdir()
+            os.chown(self.base / name, uid, uid)
         if place.wall == "docker":
             # Under root a container runs as the owner of the work_dir.
             os.chown(self.work, USER + 2, USER + 2)
@@ -128,6 +128,8 @@ class World:
         self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": str(self.base),
+            # Where one world's wall is attacked without a layer, others die on the spot.
+            "TMPDIR": str(self.base / "tmp"),
             "AUTOGEN_ABUSE_TOKEN": self.token,
             "XDG_CACHE_HOME": str(self.base / "cache"),
             "PYTHONPATH": f"{self._libraries(python)}:{self.base}",
