@@ -75,11 +75,11 @@ def main() -> int:
         LoopbackLLM(answer, keep=0) as model,
         sync_playwright() as driver,
     ):
-        os.environ |= {"AUTOGEN_TEST_MODEL_URL": model.base_url, "AUTOGEN_TEST_WORK_DIR": folder}
         browser = driver.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
         for n_messages in (300, 2000):
             os.environ["AUTOGEN_TEST_TURNS"] = str(n_messages // 2)
-            studio = Studio(f"sqlite:///{folder}/runs.db")
+            runs = f"sqlite:///{folder}/runs.db"
+            studio = Studio(runs, model_url=model.base_url, work_dir=Path(folder))
             try:
                 run_id = finished(studio, studio.begin("long"))
                 pages = {f"{n_messages:,} messages": (f"/studio/runs/{run_id}", "message")}

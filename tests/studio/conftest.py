@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,7 +53,6 @@ def browser(driven: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Brows
 @pytest.fixture(scope="session")
 def model() -> Iterator[LoopbackLLM]:
     with LoopbackLLM(answer, keep=0) as served:
-        os.environ["AUTOGEN_TEST_MODEL_URL"] = served.base_url
         yield served
 
 
@@ -68,8 +66,8 @@ def studio(
     model: LoopbackLLM, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Studio]:
     """One server for the stories that leave it as it was."""
-    os.environ["AUTOGEN_TEST_WORK_DIR"] = str(tmp_path_factory.mktemp("work"))
-    serving = Studio(database)
+    work_dir = tmp_path_factory.mktemp("work")
+    serving = Studio(database, model_url=model.base_url, work_dir=work_dir)
     yield serving
     assert serving.stop() == 0
     print("".join(serving.said))
@@ -80,10 +78,10 @@ def studio(
 def own_studio(model: LoopbackLLM, tmp_path: Path) -> Iterator[Callable[..., Studio]]:
     """Starts servers for a test that kills them, all for one database."""
     started: list[Studio] = []
-    os.environ["AUTOGEN_TEST_WORK_DIR"] = str(tmp_path)
 
     def start(port: int = 0) -> Studio:
-        started.append(Studio(f"sqlite:///{tmp_path / 'runs.db'}", port=port))
+        runs = f"sqlite:///{tmp_path / 'runs.db'}"
+        started.append(Studio(runs, model_url=model.base_url, work_dir=tmp_path, port=port))
         return started[-1]
 
     yield start

@@ -33,8 +33,9 @@ _elsewhere = ThreadPoolExecutor(1)
 class Studio(Serving):
     """`autogen serve` with the teams of this folder."""
 
-    def __init__(self, database: str, *, port: int = 0):
-        super().__init__(database, port=port, teams=TEAMS)
+    def __init__(self, database: str, *, model_url: str, work_dir: Path, port: int = 0):
+        env = {"AUTOGEN_TEST_MODEL_URL": model_url, "AUTOGEN_TEST_WORK_DIR": str(work_dir)}
+        super().__init__(database, port=port, teams=TEAMS, env=env)
 
     def call(self, *arguments: Any, **more: Any) -> Answer:
         return _elsewhere.submit(super().call, *arguments, **more).result()
