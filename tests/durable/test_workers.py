@@ -132,8 +132,9 @@ def test_a_team_that_cannot_be_made_fails_its_run(
     runtime = working()
     run = runtime.wait(runtime.submit("broken", "hi"), timeout_s=wait_s)
     assert run.status == "failed"
-    assert run.error == {"type": "OSError", "text": "no such thing"}
-    assert "failed: OSError: no such thing" in caplog.text
+    words = "the team 'broken' can't be made: OSError: no such thing."
+    assert run.error == {"type": "UsageError", "text": words}
+    assert f"failed: UsageError: {words}" in caplog.text
 
 
 def test_runs_share_a_budget_by_name(working: Any, known: Any, wait_s: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 import autogen
 from autogen import AssistantAgent, GroupChatManager, UserProxyAgent
 from autogen.config.team import read_team
-from autogen.errors import UsageError
+from autogen.errors import NoWallError, UsageError
 from autogen.runtime.folder import find_teams
 from autogen.runtime.teamfiles import team_of, team_of_file
 from autogen.runtime.teams import team_named, teams
@@ -157,6 +157,28 @@ def test_a_function_that_makes_no_agents_is_told_what_to_return() -> None:
     autogen.team("odd")(lambda: "hello")
     with pytest.raises(UsageError, match="team 'odd' made 'hello'; return a dict"):
         team_named("odd").chat()
+
+
+def test_a_function_that_fails_is_told_with_its_error() -> None:
+    cause = LookupError("nothing there")
+
+    def make() -> None:
+        raise cause
+
+    autogen.team("lost")(make)
+    words = "the team 'lost' can't be made: LookupError: nothing there"
+    with pytest.raises(UsageError, match=words) as caught:
+        team_named("lost").chat()
+    assert caught.value.__cause__ is cause
+
+
+def test_an_error_of_ours_is_told_as_it_is() -> None:
+    def make() -> None:
+        raise NoWallError("no wall here")
+
+    autogen.team("bare")(make)
+    with pytest.raises(NoWallError, match=r"^no wall here$"):
+        team_named("bare").chat()
 
 
 def test_an_unknown_team_is_told_with_those_that_are_known() -> None:

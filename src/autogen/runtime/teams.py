@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from ..agentchat.conversable_agent import ConversableAgent
 from ..agentchat.user_proxy_agent import UserProxyAgent
-from ..errors import UsageError, UsageTypeError
+from ..errors import AutogenError, UsageError, UsageTypeError
 
 __all__ = ["Team", "add", "team", "team_named", "teams"]
 
@@ -49,9 +49,16 @@ class Team:
         """A new chat of new agents, as keywords of `initiate_chat` and its `sender`.
 
         Raises:
+            UsageError: `make` failed; the message says how.
             UsageTypeError: What `make` gave is no chat.
         """
-        made = self.make()
+        try:
+            made = self.make()
+        except AutogenError:
+            raise
+        except Exception as error:
+            how = f"{type(error).__name__}: {error}"
+            raise UsageError(f"the team {self.name!r} can't be made: {how}.") from error
         if isinstance(made, Mapping):
             chat = dict(made)
         elif isinstance(made, tuple) and len(made) == 2:

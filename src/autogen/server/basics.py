@@ -7,12 +7,13 @@ from functools import lru_cache
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from ..errors import UsageError
 from ..runtime.describing import described
 from ..runtime.teams import Team
 from .callers import needs
 from .common import PartsOf, router
 from .guard import cookie_at
-from .problems import Problem
+from .problems import Problem, problem_of
 from .schemas import HealthOut, SessionIn, TeamDetail, TeamPage
 from .telling import as_json
 
@@ -66,7 +67,11 @@ async def get_team(parts: PartsOf, name: str) -> Response:
     """One team, with its agents and who may speak to whom."""
     if name not in parts.teams:
         raise Problem(404, f"there is no team {name!a}.")
-    return as_json(await run_in_threadpool(_described, parts.teams[name]))
+    try:
+        return as_json(await run_in_threadpool(_described, parts.teams[name]))
+    except UsageError as error:
+        # What it lacks, such as a key in the environment, is not the caller's to mend.
+        raise Problem(500, problem_of(error).detail) from None
 
 
 @lru_cache(maxsize=1000)
