@@ -6,6 +6,7 @@
   Y, do Z*. With `AUTOGEN_TEST_REQUIRE=all`, or a comma-separated list that has the name, the test
   fails instead.
 - `wait_s`: the most seconds that a test waits for anything.
+- Tests of rooms with real servers, and behind walls, are `slow` without saying so.
 - `face`: a test that asks for it runs once for each face of the API.
 """
 
@@ -15,6 +16,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -142,6 +144,22 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         return real_getaddrinfo(host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+# -- which tests are quick -------------------------------------------------------------------------
+
+#: Rooms whose tests start servers, databases and programs, each of which takes its moment.
+SLOW_ROOMS = frozenset({"blueprint", "cli", "crash", "durable", "server", "store", "studio"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a real part is slow: `make check` leaves it out."""
+    here = Path(__file__).parent
+    for item in items:
+        room = item.path.relative_to(here).parts[0]
+        if room in SLOW_ROOMS or item.get_closest_marker("wall"):
+            item.add_marker("slow")
 
 
 # -- a clean environment ---------------------------------------------------------------------------

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# Each starts a pytest of its own.
+pytestmark = pytest.mark.slow
+
 CONFTEST = Path(__file__).resolve().parents[1] / "conftest.py"
 
 
