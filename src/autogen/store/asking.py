@@ -13,6 +13,7 @@ from ..errors import AlreadyAnswered, QuestionExpired, UnknownQuestion, UsageErr
 from ..human.base import Edited, Question
 from .base import QuestionRecord
 from .connect import kept
+from .paging import place_of
 from .sql import SqlStore
 from .tables import events, questions, runs
 
@@ -146,17 +147,16 @@ class Questions:
         if belongs_to is not None:
             of_caller = sa.select(runs.c.id).where(runs.c.belongs_to == belongs_to)
             theirs.append(questions.c.run_id.in_(of_caller))
-        place = (questions.c.asked_at, questions.c.id)
-        query = sa.select(questions).where(*theirs).order_by(*place).limit(limit)
+        order = (questions.c.asked_at, questions.c.id)
+        query = sa.select(questions).where(*theirs).order_by(*order).limit(limit)
         if status is not None:
             query = query.where(questions.c.status == status)
         with self._store.reading("the questions") as connection:
             if after is not None:
-                last = sa.select(questions.c.asked_at).where(questions.c.id == after, *theirs)
-                at = connection.execute(last).scalar()
-                if at is None:
+                place = place_of(connection, order, after, *theirs)
+                if place is None:
                     raise UnknownQuestion(f"there is no question {after!r} to list those after.")
-                query = query.where(sa.tuple_(*place) > sa.tuple_(at, after))
+                query = query.where(sa.tuple_(*order) > place)
             return [_record(row) for row in connection.execute(query).mappings()]
 
     def answer(self, question_id: str, answer: str, *, by: str | None = None) -> QuestionRecord:

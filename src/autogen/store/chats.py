@@ -12,10 +12,13 @@ from ..errors import UnknownRun
 from ..events import Event
 from .base import RunRecord
 from .chain import event_of
+from .paging import place_of
 from .sql import SqlStore, record_of
 from .tables import events, runs
 
 __all__ = ["ChatMark", "ChatRecord", "Chats"]
+
+_ORDER = (runs.c.created_at, runs.c.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,7 @@ class Chats:
         )
         with self._store.reading(f"the runs of chat {name!r}") as connection:
             if before is not None:
-                query = query.where(_place() < _place_of(connection, before))
+                query = query.where(sa.tuple_(*_ORDER) < _place_of(connection, before))
             return [record_of(row) for row in connection.execute(query).mappings()]
 
     def messages(
@@ -149,7 +152,7 @@ class Chats:
                 run_id, pos = after
                 place = _place_of(connection, run_id)
                 is_same = sa.and_(runs.c.id == run_id, events.c.pos > pos)
-                query = query.where(sa.or_(_place() > place, is_same))
+                query = query.where(sa.or_(sa.tuple_(*_ORDER) > place, is_same))
             return [event_of(pos, body) for pos, body in connection.execute(query)]
 
 
@@ -158,15 +161,11 @@ def _is_of(belongs_to: str | None, name: str | None) -> Any:
     return sa.and_(is_named, runs.c.belongs_to.is_not_distinct_from(belongs_to))
 
 
-def _place() -> Any:
-    return sa.tuple_(runs.c.created_at, runs.c.id)
-
-
 def _place_of(connection: sa.Connection, run_id: str) -> Any:
-    at = connection.execute(sa.select(runs.c.created_at).where(runs.c.id == run_id)).scalar()
-    if at is None:
+    place = place_of(connection, _ORDER, run_id)
+    if place is None:
         raise UnknownRun(f"there is no run {run_id!r} to list those around.")
-    return sa.tuple_(at, run_id)
+    return place
 
 
 def _chat(row: Any) -> ChatRecord:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from ..errors import UsageError
 from .base import KeyRecord
 from .connect import check_name
+from .paging import place_of
 from .sql import SqlStore
 from .tables import keys
 
@@ -102,15 +103,14 @@ class Keys:
             UsageError: There is no key `after`.
         """
         theirs = [] if owner is None else [keys.c.owner == owner]
-        place = (keys.c.created_at, keys.c.id)
-        query = sa.select(keys).where(*theirs).order_by(*place).limit(limit)
+        order = (keys.c.created_at, keys.c.id)
+        query = sa.select(keys).where(*theirs).order_by(*order).limit(limit)
         with self._store.reading("the keys") as connection:
             if after is not None:
-                last = sa.select(keys.c.created_at).where(keys.c.id == after, *theirs)
-                at = connection.execute(last).scalar()
-                if at is None:
+                place = place_of(connection, order, after, *theirs)
+                if place is None:
                     raise UsageError(f"there is no key {after!r} to list those after.")
-                query = query.where(sa.tuple_(*place) > sa.tuple_(at, after))
+                query = query.where(sa.tuple_(*order) > place)
             return [_record(row) for row in connection.execute(query).mappings()]
 
     def is_any(self) -> bool:

@@ -23,6 +23,7 @@ from .base import Counts, RunRecord, Verdict, Wish
 from .chain import START, Row, body_of, event_of, json_of, linked, verified
 from .connect import NOW, READS, check_name, connected, kept, masked, translated
 from .counting import ANSWERED, COUNTED, SUMS, counted, row_of
+from .paging import place_of
 from .schema import upgraded
 from .sweeping import forget_uses
 from .tables import beats, egress, events, is_alive, questions, reservations, runs, usage
@@ -233,12 +234,11 @@ class SqlStore:
             query = query.where(runs.c.belongs_to == belongs_to)
         with self.reading("the runs") as connection:
             if after is not None:
-                at = connection.execute(
-                    sa.select(runs.c.created_at).where(runs.c.id == after)
-                ).scalar()
-                if at is None:
+                order = (runs.c.created_at, runs.c.id)
+                place = place_of(connection, order, after)
+                if place is None:
                     raise UnknownRun(f"there is no run {after!r} to list those before.")
-                query = query.where(sa.tuple_(runs.c.created_at, runs.c.id) < sa.tuple_(at, after))
+                query = query.where(sa.tuple_(*order) < place)
             return [record_of(row) for row in connection.execute(query).mappings()]
 
     def claim(
