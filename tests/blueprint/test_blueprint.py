@@ -36,7 +36,6 @@ print(Path("squares.txt").read_text(), "from", Path("/").exists())
 ANSWERS = [PROGRAM, "It is in squares.txt. TERMINATE"]
 
 slow = [
-    pytest.mark.slow,
     pytest.mark.wall,
     pytest.mark.xdist_group("blueprint"),
     pytest.mark.timeout(SETUP_S + 120),

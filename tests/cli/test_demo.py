@@ -46,7 +46,6 @@ def in_process(cache, tmp_path, monkeypatch, environment):
     return show
 
 
-@pytest.mark.slow
 @pytest.mark.wall
 @pytest.mark.xdist_group("matplotlib")
 @pytest.mark.usefixtures("wall")
@@ -119,7 +118,6 @@ class TestWithTheWall:
         assert "Scripted" not in out
 
 
-@pytest.mark.slow
 @pytest.mark.xdist_group("matplotlib")
 def test_without_a_wall_the_shipped_programs_still_draw_the_chart(
     in_process, tmp_path, capsys, monkeypatch

@@ -17,7 +17,7 @@ import pytest
 from autogen.events import Event
 from autogen.testing import LoopbackLLM, Reply
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.timeout(120)]
 
 PROGRAM = """
 import sys

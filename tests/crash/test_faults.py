@@ -13,7 +13,7 @@ from tests.crash.campaigns import N_OPEN, reference
 from tests.crash.harness import Harness
 from tests.support.postgres import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.timeout(600)]
 
 #: What is said to an execution that somebody else has gone on with.
 LOST = ("belongs to another execution by now", "another execution of the run has begun")

@@ -6,7 +6,7 @@ import pytest
 from tests.crash.campaigns import die_at_random
 from tests.crash.harness import Harness
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(900)]
 
 
 def test_deaths_at_random_moments_change_nothing(harness: Harness, is_long: bool) -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.crash.campaigns import die_at_every_point
 from tests.crash.harness import Harness
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(900)]
 
 
 def test_a_death_at_any_point_changes_nothing(harness: Harness, is_long: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.crash.audit import marks
 from tests.crash.harness import Harness
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 FORMS = ("sync", "async", "founding")
 

@@ -24,7 +24,7 @@ from autogen.errors import RunCancelled
 from autogen.testing import ScriptedModel, call, calls
 from autogen.testing.face import Face
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timeout(240)]
 
 PRICE = (0.01, 0.01)
 

@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "studio.py"
 
 WAIT_S = 60.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("ag-ui-client")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("ag-ui-client")]
 
 
 def _script() -> ModuleType:

@@ -86,7 +86,6 @@ def _send(server: Serving, path: str, n_bytes: int, *, says_length: bool) -> tup
     return asyncio.run(main())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("says_length", [True, False], ids=["with its length", "in chunks"])
 @pytest.mark.parametrize("path", ["/api/v1/runs", "/api/v1/files?name=x", "/v1/responses", "/mcp"])
 def test_a_gigabyte_is_refused_soon_and_held_nowhere(

@@ -202,7 +202,6 @@ def many_descriptors(require_part: Callable[..., NoReturn]) -> Iterator[int]:
 N_CROWD = 10_000
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_ten_thousand_connections_keep_nobody_out(tmp_path: Path, many_descriptors: int) -> None:
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)

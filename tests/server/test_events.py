@@ -99,7 +99,6 @@ def test_a_client_that_reads_nothing_stops_nobody(server: Serving) -> None:
     assert asyncio.run(stall()) == "finished"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["kill", "stop"])
 def test_client_sees_each_event_once_across_servers(tmp_path: Path, way: str) -> None:
     database = f"sqlite:///{tmp_path / 'runs.db'}"
@@ -138,7 +137,6 @@ def test_client_sees_each_event_once_across_servers(tmp_path: Path, way: str) ->
         assert second.stop() == 0
 
 
-@pytest.mark.slow
 def test_open_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
     server = Serving(f"sqlite:///{tmp_path / 'runs.db'}")
     try:
@@ -158,7 +156,6 @@ def test_open_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
         server.kill()
 
 
-@pytest.mark.slow
 def test_a_thousand_followers_miss_nothing(server: Serving) -> None:
     """They come before and while the run goes on; each sees every event once and in order."""
     n_followers = 1000
@@ -186,7 +183,6 @@ def test_a_thousand_followers_miss_nothing(server: Serving) -> None:
     assert all(one == list(range(1, n_events + 1)) for one in seen)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_servers_and_workers_share_a_database(
     postgres_url: str,  # noqa: F811

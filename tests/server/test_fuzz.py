@@ -33,7 +33,7 @@ STEPS_IN_TURN = 12
 
 TEAMS = ["talk", "odd", "alone", "ask", "none"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + N_CASES // 5)]
+pytestmark = [pytest.mark.timeout(60 + N_CASES // 5)]
 
 
 @pytest.fixture(scope="module")

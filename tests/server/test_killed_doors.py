@@ -15,7 +15,7 @@ from tests.server.doors import TEAMS
 from tests.server.serving import WAIT_S, Serving
 from tests.server.test_mcp_door import client, text_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 TEAM = "while"
 

@@ -131,7 +131,6 @@ def test_tokens_come_as_they_are_made_and_latecomers_get_all_so_far(
     assert chat_ids == {told[end][1]["chat_id"]}
 
 
-@pytest.mark.slow
 def test_tokens_of_another_process_come_by_way_of_postgres(
     postgres_url: str,  # noqa: F811
     environment: dict[str, str],

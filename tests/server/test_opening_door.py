@@ -31,7 +31,6 @@ def test_without_its_extra_a_door_is_not_there(
         assert serving.stop() == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_server_that_ends_leaves_runs_of_calls_under_way(tmp_path: Path, mode: str) -> None:
     database = f"sqlite:///{tmp_path / 'runs.db'}"

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 NO_PACKAGES = 69
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("studio-build")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("studio-build")]
 
 
 @pytest.mark.parametrize("what", ["--check", "--test"])

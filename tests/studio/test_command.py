@@ -41,7 +41,7 @@ print("said", flush=True)
 input()
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.timeout(90)]
 
 
 class Command:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from tests.server.serving import Serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("studio-pages")]
+pytestmark = [pytest.mark.xdist_group("studio-pages")]
 
 
 @pytest.fixture(scope="module")

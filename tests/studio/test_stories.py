@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.studio.words import STORY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("studio")]
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("studio")]
 
 EDITED = "Run this instead.\n\n```python\nfor n in range(4):\n    print('edited', n)\n```"
 
