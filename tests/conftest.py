@@ -203,7 +203,7 @@ def _same_environment_after() -> Iterator[None]:
 @pytest.fixture
 def wait_s() -> float:
     """The most seconds that a test waits for anything; a wait that passes it is a failure."""
-    return 15.0
+    return 5.0
 
 
 @pytest.fixture(params=FACES, ids=str)

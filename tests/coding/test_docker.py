@@ -327,7 +327,7 @@ while True: time.sleep(1)
     assert run(box, left).output == "2\n"
 
 
-def test_cancelling_ends_the_block_soon(shared, run, wait_s):
+def test_cancelling_ends_the_block_within_a_second(shared, run):
     token = CancelToken()
     begun = threading.Event()
     state = Run(
@@ -347,7 +347,7 @@ def test_cancelling_ends_the_block_soon(shared, run, wait_s):
     thread.start()
     with entered(state), pytest.raises(RunCancelled):
         run(shared, "print('on', flush=True)\nwhile True: pass")
-    assert time.monotonic() - began_s[0] < wait_s
+    assert time.monotonic() - began_s[0] < 1
     thread.join()
     assert run(shared, "print(1)").output == "1\n"
 
@@ -641,12 +641,11 @@ def test_dockerfile_that_cannot_be_built_says_why(docker_box, run, tmp_path):
 
 
 @requirement("docker:context")
-def test_stopping_does_not_wait_for_the_grace_of_an_engine(docker_box, engine, run, wait_s):
+def test_stopping_takes_well_under_a_second(docker_box, engine, run):
     with docker_box() as box:
         run(box, "print(1)")
         began_s = time.monotonic()
-    # An engine gives 10 s.
-    assert time.monotonic() - began_s < wait_s
+    assert time.monotonic() - began_s < 1
     assert engine.containers() == []
 
 

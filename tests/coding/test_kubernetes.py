@@ -182,7 +182,7 @@ def test_timeout_ends_the_tree_of_the_block(pod_box, run):
     assert "sleep 77" not in run(box, "ps ax -o args | grep '[s]leep' || true", "sh").output
 
 
-def test_cancelling_ends_the_block_soon_and_keeps_the_pod(pod_box, cluster, run, wait_s):
+def test_cancelling_ends_the_block_within_a_second_and_keeps_the_pod(pod_box, cluster, run):
     box, token, took = pod_box(timeout=60), CancelToken(), []
     run(box, "")
     before = started(cluster)
@@ -195,7 +195,7 @@ def test_cancelling_ends_the_block_soon_and_keeps_the_pod(pod_box, cluster, run,
     told = Run(id="x", cancel=token, sinks=[sink], make_event=lambda run, kind, data: (kind, data))
     with entered(told), pytest.raises(RunCancelled):
         run(box, "echo begun; sleep 55 & sleep 55", "sh")
-    assert time.monotonic() - took[0] < wait_s
+    assert time.monotonic() - took[0] < 1
     assert "sleep" not in run(box, "ps ax -o comm", "sh").output
     assert started(cluster) == before
 

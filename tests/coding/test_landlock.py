@@ -390,7 +390,7 @@ os.rename("new", "up"); time.sleep(60)
     assert run(box, "print('fine')").output == "fine\n"
 
 
-def test_cancelled_run_kills_the_block_quickly(make, run, place, wait_s):
+def test_cancelled_run_kills_the_block_quickly(make, run, place):
     box = make()
     run(box, "pass")
     token, cancelled_s = CancelToken(), []
@@ -407,7 +407,7 @@ def test_cancelled_run_kills_the_block_quickly(make, run, place, wait_s):
         run(box, "import os, time\nos.fork()\nopen('up', 'w').close()\ntime.sleep(60)")
     took_s = time.monotonic() - cancelled_s[0]
     thread.join()
-    assert took_s < wait_s
+    assert took_s < 1
     assert run(box, "print('fine')").output == "fine\n"
 
 

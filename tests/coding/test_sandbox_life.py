@@ -216,7 +216,7 @@ def test_output_is_seen_while_the_block_runs(sandbox, run, tmp_path):
     assert seen == [("code.output", "first\n")]
 
 
-def test_cancelled_run_kills_the_block_quickly(sandbox, run, tmp_path, wait_s):
+def test_cancelled_run_kills_the_block_quickly(sandbox, run, tmp_path):
     box = sandbox()
     run(box, "pass")
     token = CancelToken()
@@ -235,7 +235,7 @@ def test_cancelled_run_kills_the_block_quickly(sandbox, run, tmp_path, wait_s):
         run(box, "import os, time\nos.fork()\nopen('up', 'w').close()\ntime.sleep(60)")
     took_s = time.monotonic() - cancelled_s[0]
     thread.join()
-    assert took_s < wait_s
+    assert took_s < 1
     assert run(box, "print('fine')").output == "fine\n"
 
 
@@ -257,8 +257,10 @@ def test_waiting_for_another_block_can_be_cancelled(sandbox, run, tmp_path, even
     token = CancelToken()
     timer = threading.Timer(0.2, token.cancel)
     timer.start()
+    started = time.monotonic()
     with entered(Run(id="r", cancel=token)), pytest.raises(RunCancelled):
         run(box, "pass")
+    assert time.monotonic() - started < 1.2
     assert thread.is_alive()
     (tmp_path / "work" / "go").touch()
     thread.join()

@@ -7,4 +7,4 @@ from pathlib import Path
 TEAMS = Path(__file__).parent / "door_teams"
 
 #: No answer takes longer.
-WAIT_S = 30.0
+WAIT_S = 15.0

@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 
 START_S = 30.0
-WAIT_S = 30.0
+WAIT_S = 15.0
 
 TEAMS = Path(__file__).parent / "teams"
 LIVE_TEAMS = Path(__file__).parent / "live_teams"

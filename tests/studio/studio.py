@@ -22,7 +22,7 @@ BROWSER_FLAGS = (
 TEAMS = Path(__file__).parent / "teams"
 
 #: The most a browser waits for anything, in its unit: milliseconds.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 15_000
 
 expect.set_options(timeout=PATIENCE_MS)
 
